@@ -1,0 +1,3 @@
+module curlew.example/curlew
+
+go 1.26

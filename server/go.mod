@@ -1,0 +1,7 @@
+module curlew.example/curlew/server
+
+go 1.26
+
+require curlew.example/curlew v0.0.0
+
+replace curlew.example/curlew => ../
