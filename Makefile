@@ -1,0 +1,37 @@
+# What there is: make help
+SHELL := /bin/sh
+
+# How long each fuzz target runs in `make fuzz`.
+FUZZTIME ?= 1m
+# Further arguments for `make test` (TESTFLAGS=-v) and `make bench` (BENCHFLAGS=-rounds=5).
+TESTFLAGS ?=
+BENCHFLAGS ?=
+
+.PHONY: help deps check test quick fuzz bench run clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## bring what the tests need and Go does not (browser, proxies, npm packages, linters)
+	@sh scripts/deps.sh
+
+check: ## gofmt, vet, staticcheck, govulncheck, tidy modules, cross-builds
+	@sh scripts/check.sh
+
+test: deps check ## everything: deps, check, all tests of all modules under the race detector
+	@sh scripts/test.sh $(TESTFLAGS)
+
+quick: ## the tests alone, cached, without the race detector
+	@sh scripts/test.sh -quick $(TESTFLAGS)
+
+fuzz: ## every fuzz target in turn, FUZZTIME each (1m)
+	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
+
+bench: ## our servers and other people's side by side
+	@sh scripts/bench.sh $(BENCHFLAGS)
+
+run: ## the server with its demo site
+	go run ./server/cmd/curlew serve
+
+clean: ## forget what deps and the builds left in the tree
+	rm -rf .deps bin server/*/node_modules

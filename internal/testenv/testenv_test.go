@@ -1,0 +1,47 @@
+package testenv
+
+import (
+	"testing"
+)
+
+// recorder is a testing.TB that notes how a test ended.
+type recorder struct {
+	testing.TB
+	ended string
+}
+
+func (r *recorder) Helper()           {}
+func (r *recorder) Skip(args ...any)  { r.end("skipped", args) }
+func (r *recorder) Fatal(args ...any) { r.end("failed", args) }
+
+func (r *recorder) end(how string, args []any) {
+	if r.ended == "" {
+		r.ended = how + ": " + args[0].(string)
+	}
+}
+
+func TestNeed(t *testing.T) {
+	r := &recorder{TB: t}
+	if got := Need(r, "no-such-program-at-all", "go"); got == "" || r.ended != "" {
+		t.Errorf("Need(..., go) = %q, test %s", got, r.ended)
+	}
+	if got := NeedRun(r, "go no-such-command", "go version"); got != "go" || r.ended != "" {
+		t.Errorf("NeedRun(..., go version) = %q, test %s", got, r.ended)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	const reason = "no-such-program is not installed; make deps brings it where it can"
+	for _, c := range []struct{ ci, want string }{
+		{"", "skipped: " + reason},
+		{"false", "skipped: " + reason},
+		{"true", "failed: " + reason},
+	} {
+		t.Setenv("CI", c.ci)
+		r := &recorder{TB: t}
+		Need(r, "no-such-program")
+		if r.ended != c.want {
+			t.Errorf("CI=%s: test %s, want %s", c.ci, r.ended, c.want)
+		}
+	}
+}

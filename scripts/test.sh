@@ -1,0 +1,25 @@
+#!/bin/sh
+# All tests of all modules; fuzz seeds run as tests. -quick: cached, no race
+# detector. What else is given goes to go test.
+set -u
+cd "$(dirname "$0")/.."
+. scripts/modules.sh
+
+flags="-race -shuffle=on -count=1"
+if [ "${1:-}" = -quick ]; then
+	shift
+	flags=
+elif [ "$(go env CGO_ENABLED)" != 1 ] && [ "$(go env GOOS)" != darwin ]; then
+	missing "a C compiler: the race detector is off"
+	flags="-shuffle=on -count=1"
+fi
+
+for m in $modules; do
+	say "go test $flags ($m)"
+	(cd "$m" && go test $flags "$@" ./...) || fail "go test in $m"
+done
+# The tag makes pools check what is given back.
+say "go test -tags invariants"
+go test $flags -tags invariants "$@" . ./internal/... || fail "go test -tags invariants"
+[ $failed = 0 ] && say "test: ok"
+exit $failed
