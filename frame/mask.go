@@ -49,11 +49,3 @@ func rotate(k uint32, n int) uint32 {
 }
 
 func twice(k uint32) uint64 { return uint64(k)<<32 | uint64(k) }
-
-// maskSimple is Mask as RFC 6455, 5.3 writes it down: what Mask is tested
-// against.
-func maskSimple(p []byte, key [4]byte, pos int) {
-	for i := range p {
-		p[i] ^= key[(pos+i)&3]
-	}
-}

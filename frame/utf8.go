@@ -3,8 +3,8 @@ package frame
 import "unicode/utf8"
 
 // A UTF8 checks text that comes in pieces, cut anywhere, also inside a
-// character. The zero value is ready; it is four bytes and keeps nothing of
-// what it was given. One goroutine at a time. RFC 6455, 8.1; RFC 3629.
+// character. The zero value is ready; it is three bytes and keeps nothing
+// of what it was given. One goroutine at a time. RFC 6455, 8.1; RFC 3629.
 type UTF8 struct {
 	need   uint8 // bytes that the open character still lacks; bad
 	lo, hi uint8 // what the next of them may be
