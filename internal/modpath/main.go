@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 )
 
 func main() {
@@ -73,7 +72,10 @@ func rename(dir, path string) (int, error) {
 		if err != nil || bytes.IndexByte(b, 0) >= 0 {
 			return err
 		}
-		now := word.ReplaceAll(b, []byte("${1}"+strings.ReplaceAll(path, "$", "$$")+"${2}"))
+		// Twice: a match takes the character behind it, which may be the one
+		// before the next.
+		now := word.ReplaceAll(b, []byte("${1}"+path+"${2}"))
+		now = word.ReplaceAll(now, []byte("${1}"+path+"${2}"))
 		if bytes.Equal(now, b) {
 			return nil
 		}

@@ -15,7 +15,7 @@ func TestRename(t *testing.T) {
 		"go.mod":         {"module old.example/thing\n", "module github.com/you/thing\n"},
 		"server/go.mod":  {"module old.example/thing/server\n\nreplace old.example/thing => ../\n", "module github.com/you/thing/server\n\nreplace github.com/you/thing => ../\n"},
 		"server/main.go": {"import \"old.example/thing/frame\"\n", "import \"github.com/you/thing/frame\"\n"},
-		"README.md":      {"old.example/thing. notold.example/thing old.example/things old.example/thing", "github.com/you/thing. notold.example/thing old.example/things github.com/you/thing"},
+		"README.md":      {"old.example/thing. notold.example/thing old.example/things old.example/thing old.example/thing", "github.com/you/thing. notold.example/thing old.example/things github.com/you/thing github.com/you/thing"},
 		"a.bin":          {"old.example/thing\x00", "old.example/thing\x00"},
 		".git/config":    {"old.example/thing", "old.example/thing"},
 	}
