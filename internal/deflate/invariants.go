@@ -1,0 +1,5 @@
+//go:build invariants
+
+package deflate
+
+const invariants = true
