@@ -22,18 +22,21 @@ func Mask(p []byte, key [4]byte, pos int) {
 	tail := p[len(p)-8:]
 	last := binary.LittleEndian.Uint64(tail) ^ twice(rotate(k, len(p)))
 	kk := twice(k)
-	for ; len(p) >= 64; p = p[64:] {
-		xor(p[0:8], kk)
-		xor(p[8:16], kk)
-		xor(p[16:24], kk)
-		xor(p[24:32], kk)
-		xor(p[32:40], kk)
-		xor(p[40:48], kk)
-		xor(p[48:56], kk)
-		xor(p[56:64], kk)
+	for len(p) > 64 {
+		q := (*[64]byte)(p) // an array: its bounds are checked once
+		xor(q[0:8], kk)
+		xor(q[8:16], kk)
+		xor(q[16:24], kk)
+		xor(q[24:32], kk)
+		xor(q[32:40], kk)
+		xor(q[40:48], kk)
+		xor(q[48:56], kk)
+		xor(q[56:64], kk)
+		p = p[64:]
 	}
-	for ; len(p) >= 8; p = p[8:] {
-		xor(p, kk)
+	for len(p) > 8 {
+		xor(p[:8], kk)
+		p = p[8:]
 	}
 	binary.LittleEndian.PutUint64(tail, last)
 }
