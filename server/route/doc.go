@@ -1,0 +1,59 @@
+// Package route decides which handler answers a request.
+//
+// # Matching
+//
+// A [Table] holds the routes of a site in the order of its file. The first one
+// that matches by host, path and method answers. A route of the table whose host
+// and path match but whose methods do not is remembered: if no later route
+// matches either, the answer is 405 with the methods of all of them in Allow. No
+// route for the path is 404; no route for the host, of any path, is 421.
+//
+// A path is decoded once and compared as bytes, segment by segment: "%2F" is
+// part of a segment and never divides two. Paths with control characters,
+// backslashes, "." or ".." segments are nobody's: 400 before any route is asked,
+// so that a rule and the handler behind it cannot understand one path in two
+// ways.
+//
+// # Handlers
+//
+// A handler is an [net/http.Handler] made for one route by a [Constructor]. The
+// program passes its constructors to the server in one literal map, name to
+// constructor; nothing registers itself:
+//
+//	server.Options{Handlers: map[string]route.Constructor{
+//		"echo":   echo.New,
+//		"static": static.New,
+//		"clock":  clock.New, // the program's own
+//	}}
+//
+// The constructor is given the route as it stands in the site file, defaults and
+// inheritance done, and a function that makes WebSocket endpoints. An endpoint
+// made by it has the options of the route (limits, timeouts, origins,
+// subprotocols, headers), is closed with 1001 when the server drains, and
+// answers whatever is no handshake. A constructor that finds its settings
+// impossible returns an error; the server then does not start.
+//
+// At a request the captures of the route are its path values
+// ([net/http.Request.PathValue]). What all answers have in common is done by the
+// server around the handler: the headers of the route, the end of connections
+// that asked for an upgrade and did not get it, deadlines, the log.
+//
+// Handlers know the library and package site, not each other, nor this package:
+// a constructor is a plain function.
+package route
+
+import (
+	"net/http"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/server/site"
+)
+
+// An Endpoint makes a WebSocket endpoint of one route: f is called for each
+// handshake that is in order, before it is answered, like the f of
+// [curlew.Handle].
+type Endpoint = func(f func(*http.Request) (*curlew.Events, error)) http.Handler
+
+// A Constructor makes the handler of one route. The route is not to be changed.
+// The handler is called by many goroutines at once.
+type Constructor = func(r *site.Route, ws Endpoint) (http.Handler, error)

@@ -1,0 +1,106 @@
+package route
+
+import (
+	"net"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// A path is that of a request, decoded once.
+type path struct {
+	decoded     string
+	segments    []string // between the slashes; "/" is one empty segment
+	slashInside bool     // a segment holds an encoded slash
+}
+
+// split takes a request's path apart. It refuses what two programs could
+// understand in two ways: see the package comment.
+func split(u *url.URL) (*path, bool) {
+	raw := u.EscapedPath()
+	if raw == "" && u.Host != "" { // "GET http://example.com", RFC 9112, 3.2.2
+		raw, u.Path = "/", "/"
+	}
+	if raw == "" || raw[0] != '/' || !plain(u.Path) {
+		return nil, false
+	}
+	p := &path{decoded: u.Path, segments: strings.Split(raw[1:], "/")}
+	for i, s := range p.segments {
+		if strings.Contains(s, "%") {
+			var err error
+			if s, err = url.PathUnescape(s); err != nil {
+				return nil, false
+			}
+			p.segments[i] = s
+			p.slashInside = p.slashInside || strings.Contains(s, "/")
+		}
+		if s == "." || s == ".." {
+			return nil, false
+		}
+	}
+	return p, true
+}
+
+// plain reports whether s is UTF-8 without control characters and backslashes.
+func plain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == 0x7f || c == '\\' {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+// canonicalHost returns the name of a Host field or of an absolute target: lower
+// case, without port and trailing dot, IPv6 addresses without brackets. RFC
+// 9110, 7.2; RFC 3986, 3.2.2.
+func canonicalHost(host string) (string, bool) {
+	name := host
+	if strings.HasPrefix(host, "[") {
+		end := strings.IndexByte(host, ']')
+		if end < 0 {
+			return "", false
+		}
+		name = host[1:end]
+		if ip := net.ParseIP(name); ip == nil || !strings.Contains(name, ":") || !validPort(host[end+1:]) {
+			return "", false
+		} else {
+			return ip.String(), true
+		}
+	}
+	if i := strings.IndexByte(host, ':'); i >= 0 {
+		if !validPort(host[i:]) {
+			return "", false
+		}
+		name = host[:i]
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if name == "" || strings.HasPrefix(name, ".") || strings.Contains(name, "..") {
+		return "", false
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_') {
+			return "", false
+		}
+	}
+	return name, true
+}
+
+// validPort reports whether s is empty or a colon and a port of 1 to 65535.
+func validPort(s string) bool {
+	if s == "" {
+		return true
+	}
+	if s[0] != ':' || len(s) < 2 || len(s) > 6 {
+		return false
+	}
+	n := 0
+	for _, c := range s[1:] {
+		if c < '0' || c > '9' {
+			return false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n >= 1 && n <= 65535
+}
