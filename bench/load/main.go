@@ -1,0 +1,166 @@
+// Command load is a WebSocket client that keeps a server busy, or holds idle
+// connections, and reports what that cost the server:
+//
+//	load -n 100 -size 128 -depth 16 -pid 4711 ws://127.0.0.1:8080/
+//
+// Closed loop: each connection sends depth messages in one write and waits for
+// all the replies, which are compared with what was sent. The report is one
+// line of JSON.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Report is what load prints.
+type Report struct {
+	Messages   int64   // echoed in the window
+	Rate       float64 // of them a second
+	CPU        float64 // of the server, microseconds a message; 0 where it is not known
+	RSSPerConn int64   // bytes that one more connection adds to the server, -idle only
+}
+
+func main() {
+	var (
+		n      = flag.Int("n", 100, "connections")
+		size   = flag.Int("size", 128, "bytes of a message")
+		depth  = flag.Int("depth", 1, "messages sent in one write")
+		text   = flag.Bool("text", false, "text of 1 to 3 byte characters instead of binary")
+		warm   = flag.Duration("warm", time.Second, "before the measured window")
+		window = flag.Duration("t", 3*time.Second, "length of the measured window")
+		idle   = flag.Bool("idle", false, "open the connections, echo once on each, and measure memory instead")
+		pid    = flag.Int("pid", 0, "process `id` of the server")
+	)
+	flag.Parse()
+	u, err := url.Parse(flag.Arg(0))
+	if err != nil || u.Scheme != "ws" || flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: load [flags] ws://host:port/path")
+		os.Exit(2)
+	}
+	l := &load{url: u, batch: newBatch(*size, *depth, *text)}
+	var r *Report
+	if *idle {
+		r, err = l.idle(*n, *pid)
+	} else {
+		r, err = l.echo(*n, *pid, *warm, *window)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
+		log.Fatal(err)
+	}
+}
+
+type load struct {
+	url   *url.URL
+	batch *batch
+	done  atomic.Int64 // messages echoed
+	stop  atomic.Bool
+}
+
+func (l *load) echo(n, pid int, warm, window time.Duration) (*Report, error) {
+	conns, err := l.open(n)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(conns)
+	errs := make(chan error, n)
+	var busy sync.WaitGroup
+	for _, c := range conns {
+		busy.Go(func() {
+			for !l.stop.Load() {
+				if err := c.exchange(l.batch); err != nil {
+					errs <- err
+					return
+				}
+				l.done.Add(int64(l.batch.depth))
+			}
+		})
+	}
+	wait := func(d time.Duration) error {
+		select {
+		case err := <-errs:
+			return err
+		case <-time.After(d):
+			return nil
+		}
+	}
+	if err := wait(warm); err != nil {
+		return nil, err
+	}
+	cpu0, msgs0, t0 := cpuTime(pid), l.done.Load(), time.Now()
+	if err := wait(window); err != nil {
+		return nil, err
+	}
+	cpu, msgs, took := cpuTime(pid)-cpu0, l.done.Load()-msgs0, time.Since(t0)
+	l.stop.Store(true)
+	busy.Wait()
+	if msgs == 0 {
+		return nil, fmt.Errorf("nothing was echoed in %v", took)
+	}
+	return &Report{
+		Messages: msgs, Rate: float64(msgs) / took.Seconds(),
+		CPU: float64(cpu.Nanoseconds()) / 1000 / float64(msgs),
+	}, nil
+}
+
+func (l *load) idle(n, pid int) (*Report, error) {
+	// What the server allocates once is not a connection's.
+	some, err := l.open(20)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.once(some); err != nil {
+		return nil, err
+	}
+	closeAll(some)
+	time.Sleep(time.Second)
+	before := resident(pid)
+	conns, err := l.open(n)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(conns)
+	if err := l.once(conns); err != nil {
+		return nil, err
+	}
+	time.Sleep(time.Second)
+	return &Report{Messages: int64(n), RSSPerConn: (resident(pid) - before) / int64(n)}, nil
+}
+
+func (l *load) open(n int) ([]*conn, error) {
+	var conns []*conn
+	for range n {
+		c, err := dial(l.url)
+		if err != nil {
+			closeAll(conns)
+			return nil, fmt.Errorf("connection %d: %w", len(conns)+1, err)
+		}
+		conns = append(conns, c)
+	}
+	return conns, nil
+}
+
+func (l *load) once(conns []*conn) error {
+	for _, c := range conns {
+		if err := c.exchange(l.batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func closeAll(conns []*conn) {
+	for _, c := range conns {
+		c.nc.Close()
+	}
+}
