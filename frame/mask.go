@@ -9,7 +9,8 @@ import (
 // is the offset of p in its payload, and a payload may be masked in pieces. RFC
 // 6455, 5.3.
 func Mask(p []byte, key [4]byte, pos int) {
-	k := rotate(binary.LittleEndian.Uint32(key[:]), pos)
+	le := binary.LittleEndian // one load or store each, where the machine is too
+	k := rotate(le.Uint32(key[:]), pos)
 	if len(p) < 8 {
 		for i := range p {
 			p[i] ^= byte(k)
@@ -20,30 +21,25 @@ func Mask(p []byte, key [4]byte, pos int) {
 	// The last 8 bytes, which may overlap those that the loops do, are read
 	// before and written after them: no loop over single bytes is left.
 	tail := p[len(p)-8:]
-	last := binary.LittleEndian.Uint64(tail) ^ twice(rotate(k, len(p)))
+	last := le.Uint64(tail) ^ twice(rotate(k, len(p)))
 	kk := twice(k)
 	for len(p) > 64 {
 		q := (*[64]byte)(p) // an array: its bounds are checked once
-		xor(q[0:8], kk)
-		xor(q[8:16], kk)
-		xor(q[16:24], kk)
-		xor(q[24:32], kk)
-		xor(q[32:40], kk)
-		xor(q[40:48], kk)
-		xor(q[48:56], kk)
-		xor(q[56:64], kk)
+		le.PutUint64(q[0:], le.Uint64(q[0:])^kk)
+		le.PutUint64(q[8:], le.Uint64(q[8:])^kk)
+		le.PutUint64(q[16:], le.Uint64(q[16:])^kk)
+		le.PutUint64(q[24:], le.Uint64(q[24:])^kk)
+		le.PutUint64(q[32:], le.Uint64(q[32:])^kk)
+		le.PutUint64(q[40:], le.Uint64(q[40:])^kk)
+		le.PutUint64(q[48:], le.Uint64(q[48:])^kk)
+		le.PutUint64(q[56:], le.Uint64(q[56:])^kk)
 		p = p[64:]
 	}
 	for len(p) > 8 {
-		xor(p[:8], kk)
+		le.PutUint64(p, le.Uint64(p)^kk)
 		p = p[8:]
 	}
-	binary.LittleEndian.PutUint64(tail, last)
-}
-
-// xor masks the first 8 bytes of p.
-func xor(p []byte, kk uint64) {
-	binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^kk)
+	le.PutUint64(tail, last)
 }
 
 // rotate returns the key, byte 0 lowest, as it applies n bytes further on.
