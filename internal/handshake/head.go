@@ -29,7 +29,7 @@ var (
 // CR LF is an error as soon as that is seen.
 func ReadHead(r io.Reader, buf []byte) (head, rest []byte, err error) {
 	var s headScan
-	for i := 0; ; {
+	for i, idle := 0, 0; ; {
 		for ; i < len(buf); i++ {
 			if i == maxHead {
 				return nil, nil, errHeadLong
@@ -39,7 +39,7 @@ func ReadHead(r io.Reader, buf []byte) (head, rest []byte, err error) {
 				return nil, nil, err
 			}
 			if done {
-				return buf[:i+1 : i+1], buf[i+1:], nil
+				return buf[: i+1 : i+1], buf[i+1:], nil
 			}
 		}
 		if len(buf) == cap(buf) {
@@ -47,14 +47,17 @@ func ReadHead(r io.Reader, buf []byte) (head, rest []byte, err error) {
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		if n > 0 {
-			continue // an error comes again, if it still matters
-		}
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
+		switch {
+		case n > 0:
+			idle = 0 // and an error comes again, if it still matters
+		case err == io.EOF:
+			return nil, nil, io.ErrUnexpectedEOF
+		case err != nil:
 			return nil, nil, err
+		default:
+			if idle++; idle > 100 {
+				return nil, nil, io.ErrNoProgress
+			}
 		}
 	}
 }
