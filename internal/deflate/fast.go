@@ -1,0 +1,126 @@
+package deflate
+
+import "encoding/binary"
+
+// fastRoom is the output that one round of fast may write: two literals, the
+// longest match, and up to eight bytes behind it.
+const fastRoom = 2 + 258 + 8
+
+// fast reads symbols as symbols does, as long as there are eight bytes of input
+// and fastRoom of output, so that it need not look in between. It is true at
+// the end of a block. A round takes up to two literals and then anything.
+func (z *Inflater) fast(c *cursor) (end bool, err error) {
+	dst, src, o, i := c.dst, c.src, c.o, c.i
+	acc, n := z.acc, z.n
+	lit, dist := &z.t.lit, &z.t.dist
+	litBits, distBits := z.t.litBits&63, z.t.distBits&63
+	litMask, distMask := uint64(1)<<litBits-1, uint64(1)<<distBits-1
+	size := z.size
+
+	for i <= len(src)-8 && o <= len(dst)-fastRoom {
+		// At least 56 bits; above the n that count stand some of the following.
+		acc |= binary.LittleEndian.Uint64(src[i:]) << (n & 63)
+		i += int((63 - n) >> 3)
+		n |= 56
+
+		e := lit[acc&litMask&(litSize-1)]
+		if e&isLiteral != 0 {
+			acc >>= e & 63
+			n -= uint(e & entryBits)
+			dst[o] = byte(e >> entryValue)
+			o++
+			e = lit[acc&litMask&(litSize-1)]
+			if e&isLiteral != 0 {
+				acc >>= e & 63
+				n -= uint(e & entryBits)
+				dst[o] = byte(e >> entryValue)
+				o++
+				e = lit[acc&litMask&(litSize-1)]
+				if e&isLiteral != 0 {
+					acc >>= e & 63
+					n -= uint(e & entryBits)
+					dst[o] = byte(e >> entryValue)
+					o++
+					continue
+				}
+			}
+		}
+		if n < 48 { // the most that a match has
+			if i > len(src)-8 {
+				break
+			}
+			acc |= binary.LittleEndian.Uint64(src[i:]) << (n & 63)
+			i += int((63 - n) >> 3)
+			n |= 56
+		}
+		if e&(isSub|isEnd|isBad) != 0 {
+			if e&isSub != 0 {
+				e = lit[subIndex(e, acc>>litBits)&(litSize-1)]
+			}
+			if e&isLiteral != 0 {
+				acc >>= e & 63
+				n -= uint(e & entryBits)
+				dst[o] = byte(e >> entryValue)
+				o++
+				continue
+			}
+			if e&(isEnd|isBad) != 0 {
+				if end = e&isEnd != 0; !end {
+					err = errSymbol
+				}
+				acc >>= e & 63
+				n -= uint(e & entryBits)
+				break
+			}
+		}
+		length := entryNumber(e, acc)
+		acc >>= e & 63
+		n -= uint(e & entryBits)
+
+		e = dist[acc&distMask&(distSize-1)]
+		if e&isSub != 0 {
+			e = dist[subIndex(e, acc>>distBits)&(distSize-1)]
+		}
+		if e&isBad != 0 {
+			err = errSymbol
+			break
+		}
+		back := entryNumber(e, acc)
+		acc >>= e & 63
+		n -= uint(e & entryBits)
+
+		if back > o || back > size {
+			if !z.inReach(back, o) {
+				err = errDistance
+				break
+			}
+			z.win.copyMatch(dst, o, back, length)
+			o += length
+			continue
+		}
+		stop := o + length
+		if back >= 8 {
+			for from := o - back; o < stop; {
+				binary.LittleEndian.PutUint64(dst[o:], binary.LittleEndian.Uint64(dst[from:]))
+				o += 8
+				from += 8
+			}
+		} else {
+			for ; o < stop; o++ {
+				dst[o] = dst[o-back]
+			}
+		}
+		o = stop
+	}
+
+	// Whole bytes that were not used go back, as far as they came with this call.
+	spare := min(int(n>>3), i)
+	i -= spare
+	n -= uint(spare) * 8
+	z.acc, z.n = acc&(1<<(n&63)-1), n
+	c.o, c.i = o, i
+	if end {
+		z.endBlock()
+	}
+	return end, err
+}
