@@ -31,6 +31,8 @@ type Node struct {
 	Text    string   // of a String; of a Number as it was written
 	Items   []*Node  // of an Array
 	Members []Member // of an Object, in the order of the text
+
+	bad bool // an error was noted already
 }
 
 // A Member is a name with its value in an Object.

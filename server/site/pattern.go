@@ -32,6 +32,10 @@ func expandNames(p string) string {
 				b.WriteString(p[i+1 : i+end+1])
 				i += end
 			}
+		case class && strings.HasPrefix(p[i:], "[:") && strings.Contains(p[i:], ":]"):
+			end := strings.Index(p[i:], ":]") + 2
+			b.WriteString(p[i : i+end])
+			i += end - 1
 		case class:
 			class = c != ']'
 			b.WriteByte(c)

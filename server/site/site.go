@@ -94,7 +94,7 @@ type Route struct {
 	Captures []string
 
 	Methods Setting[[]string] // empty: every method
-	Hosts   Setting[[]string] // in lower case, without port; empty: every host
+	Hosts   Setting[[]string] // in lower case, without port, IPv6 in brackets; empty: every host
 	Handler Setting[string]
 
 	// The settings of the handler: the one that Handler names is never nil, the
@@ -190,8 +190,9 @@ type Redirect struct {
 // Headers are fields for an answer, in the order of the file, each name once.
 type Headers []Header
 
-// A Header is a field with its values, one line each. Names and values are
-// checked: no value can begin another line.
+// A Header is a field with its values, one line each; without values it says
+// that an inherited one is not wanted. Names and values are checked: no value
+// can begin another line.
 type Header struct {
 	Name   string // as net/http writes it
 	Values []string
@@ -205,6 +206,9 @@ func (h Headers) Header() http.Header {
 	}
 	m := make(http.Header, len(h))
 	for _, f := range h {
+		if len(f.Values) == 0 {
+			continue
+		}
 		m[f.Name] = append([]string(nil), f.Values...)
 	}
 	return m

@@ -1,0 +1,193 @@
+package site
+
+import (
+	"strings"
+)
+
+// listens binds the addresses of listen.
+type listens struct{ p *[]Listen }
+
+func (listens) what() string { return "address or a list" }
+
+func (b listens) read(d *decoder, n *Node) {
+	var addresses Setting[[]string]
+	var list []Listen
+	items := n.Items
+	if n.Kind != Array {
+		items = []*Node{n}
+	}
+	errs := len(d.errs)
+	for i, item := range items {
+		if item.Kind == Number && strings.Trim(item.Text, "0123456789") == "" {
+			mark := len(d.path.text)
+			if n.Kind == Array {
+				d.path.index(i)
+			}
+			d.fail(item, "found "+item.describe(), "did you mean ':"+item.Text+"'?")
+			d.path.pop(mark)
+		}
+	}
+	if len(d.errs) > errs {
+		return
+	}
+	texts(&addresses, "address", func(s string) (string, error) {
+		l, err := ParseListen(s)
+		if err != nil {
+			return "", err
+		}
+		if l.Network == "unix" {
+			l.Address = d.resolve(l.Address)
+		}
+		list = append(list, l)
+		return s, nil
+	}).read(d, n)
+	switch {
+	case len(d.errs) > errs:
+	case len(items) == 0:
+		d.fail(n, "found an empty list", "leave the key out for '127.0.0.1:8080'")
+	default:
+		for i := range list {
+			mark := len(d.path.text)
+			if n.Kind == Array {
+				d.path.index(i)
+			}
+			list[i].From = d.at(items[i])
+			d.path.pop(mark)
+		}
+		*b.p = list
+	}
+}
+
+// A tlsBinding reads tls: an object or a list of objects.
+type tlsBinding struct{ p **TLS }
+
+func (*tlsBinding) what() string    { return "object or a list" }
+func (*tlsBinding) fields() []field { return tlsFields(new(Certificate), new(Setting[uint16])) }
+
+func (b *tlsBinding) read(d *decoder, n *Node) {
+	t := &TLS{From: d.at(n)}
+	items := n.Items
+	if n.Kind != Array {
+		items = []*Node{n}
+	}
+	if len(items) == 0 {
+		d.fail(n, "found an empty list", "leave the key out, or add { certificate: 'site.pem', key: 'site.key' }")
+		return
+	}
+	var version Setting[uint16]
+	d.defaults(tlsFields(new(Certificate), &version))
+	t.MinVersion = version
+	for i, item := range items {
+		mark := len(d.path.text)
+		if n.Kind == Array {
+			d.path.index(i)
+		}
+		var c Certificate
+		version = Setting[uint16]{}
+		d.object(item, tlsFields(&c, &version))
+		switch {
+		case !version.Set():
+		case t.MinVersion.Set() && t.MinVersion.Value != version.Value:
+			d.failAt(version.From, "this differs from "+t.MinVersion.From.Path, "give it once; it holds for all")
+		default:
+			t.MinVersion = version
+		}
+		t.Certificates = append(t.Certificates, c)
+		d.path.pop(mark)
+	}
+	*b.p = t
+}
+
+// tlsVersion binds a version of TLS.
+func tlsVersion(p *Setting[uint16]) binding {
+	return scalar[uint16]{p, "`'1.2'`, `'1.3'`", func(d *decoder, n *Node) (uint16, bool) {
+		v, ok := tlsVersions[n.Text]
+		switch {
+		case n.Kind == Number && ok:
+			d.fail(n, "found "+n.describe(), "write it in quotes: '"+n.Text+"'")
+			return 0, false
+		case n.Kind != String || !ok:
+			d.wrongKind(n, "'1.2' or '1.3'")
+			return 0, false
+		}
+		return v, true
+	}}
+}
+
+// A compressionBinding reads true, false or an object.
+type compressionBinding struct{ p *Compression }
+
+func (compressionBinding) what() string      { return "true, false or object" }
+func (b compressionBinding) fields() []field { return b.p.fields() }
+
+func (b compressionBinding) read(d *decoder, n *Node) {
+	switch n.Kind {
+	case Bool:
+		b.p.Enabled = Setting[bool]{n.Bool, d.at(n)}
+	case Object:
+		b.p.Enabled = Setting[bool]{true, d.at(n)}
+		d.object(n, b.p.fields())
+	default:
+		d.wrongKind(n, "true, false or an object { … }")
+	}
+}
+
+// checkMatch checks the path of a route.
+func checkMatch(s string) error {
+	wrong := func(found, right string) error { return problem(quote(s)+" "+found, right) }
+	if !strings.HasPrefix(s, "/") {
+		return wrong("does not begin with /", "a path does: '/"+cutQuoted(s)+"'")
+	}
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		return wrong("has more than a path", "a route does not see queries: '"+cutQuoted(s[:i])+"'")
+	}
+	seen := make(map[string]bool)
+	for segment := range strings.SplitSeq(s[1:], "/") {
+		if !strings.ContainsAny(segment, "{}") {
+			continue
+		}
+		name, _ := strings.CutPrefix(segment, "{")
+		name, closed := strings.CutSuffix(name, "}")
+		switch {
+		case !strings.HasPrefix(segment, "{") || !closed || len(name)+2 != len(segment) || strings.ContainsAny(name, "{}"):
+			return wrong("captures a part of a segment", "{name} stands for a whole segment; pattern can do more")
+		case !isCapture(name):
+			return wrong("has a capture without a good name", "a name has letters, digits and _, and no digit first")
+		case seen[name]:
+			return wrong("captures '"+name+"' twice", "choose another name")
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+// captures lists the names that a route captures.
+func captures(r *Route) []string {
+	var names []string
+	if r.Regexp != nil {
+		for _, name := range r.Regexp.SubexpNames() {
+			if name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	for segment := range strings.SplitSeq(r.Match.Value, "/") {
+		if strings.HasPrefix(segment, "{") {
+			names = append(names, segment[1:len(segment)-1])
+		}
+	}
+	return names
+}
+
+// patternBinding binds pattern and compiles it.
+func patternBinding(r *Route) binding {
+	return text(&r.Pattern, "RE2", func(s string) error {
+		re, err := CompilePattern(s)
+		if err != nil {
+			reason := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+			return problem(quote(s)+" is no regular expression", cutQuoted(reason))
+		}
+		r.Regexp = re
+		return nil
+	})
+}

@@ -1,0 +1,258 @@
+package site
+
+import (
+	"slices"
+	"strings"
+)
+
+// handlerFields are the objects with the settings of the handlers, by their
+// names, and the names of handlers to come.
+func (r *Route) handlerFields() []field {
+	list := []field{
+		{name: "echo", to: nested{},
+			doc: "Returns each message as it came. It has no settings."},
+		{name: "static", to: nested{list: r.Static.fields()},
+			doc: "Sends the files of a folder: index.html, ranges, `ETag`, precompressed `.gz` and `.br` siblings; " +
+				"no dot files, no listing, never outside the folder; methods other than GET and HEAD get 405."},
+		{name: "respond", to: nested{list: r.Respond.fields()},
+			doc: "Answers every request alike."},
+		{name: "redirect", to: nested{list: r.Redirect.fields()},
+			doc: "Sends the client elsewhere."},
+	}
+	return append(list, later("broadcast", "hub", "exec", "file", "proxy")...)
+}
+
+func (s *Static) fields() []field {
+	return []field{
+		{name: "directory", to: fileName(&s.Directory, "folder"), required: true, none: "'./public'",
+			doc: "The folder."},
+	}
+}
+
+func (r *Respond) fields() []field {
+	return []field{
+		{name: "status", to: number(&r.Status, 200, 599), def: `200`,
+			doc: "The status of the answer."},
+		{name: "headers", to: headersBinding{p: &r.Headers}, none: "none",
+			doc: "Fields of the answer, besides those of the route."},
+		{name: "body", to: text(&r.Body, "text", nil), def: `''`,
+			doc: "The body of the answer, in UTF-8."},
+	}
+}
+
+func (r *Redirect) fields() []field {
+	return []field{
+		{name: "to", to: text(&r.To, "path or URL", checkTarget), required: true, none: "'https://example.com/'",
+			doc: "Where to: a path, or a URL with http or https. `${name}` stands for what the route captured."},
+		{name: "status", to: oneOf(&r.Status, 301, 302, 303, 307, 308), def: `302`,
+			doc: "The status of the answer."},
+	}
+}
+
+// route reads one route. The Site's top level is complete.
+func (d *decoder) route(s *Site, n *Node) *Route {
+	r := &Route{
+		From:       d.at(n),
+		Limits:     s.Limits.Limits,
+		Timeouts:   s.Timeouts.Timeouts,
+		WebSockets: s.WebSockets,
+		Origins:    s.Origins,
+		Headers:    slices.Clone(s.Headers),
+		Static:     new(Static),
+		Respond:    new(Respond),
+		Redirect:   new(Redirect),
+	}
+	handlers := r.handlerFields()
+	for _, f := range handlers {
+		if f.to != nil {
+			mark := d.path.push(f.name)
+			d.defaults(f.to.(group).fields())
+			d.path.pop(mark)
+		}
+	}
+	for _, name := range d.handlers {
+		handlers = append(handlers, field{name: name, to: raw{&r.Settings, Object}})
+	}
+	before := len(d.errs)
+	d.object(n, append(r.fields(), handlers...))
+	if n.Kind != Object {
+		return r
+	}
+	d.handler(r, n, handlers)
+	if len(d.errs) == before && d.whole {
+		d.together(r, n)
+	}
+	return r
+}
+
+// handler checks that the handler exists, has the settings that it needs, and
+// that there are none of another one.
+func (d *decoder) handler(r *Route, n *Node, handlers []field) {
+	name := r.Handler.Value
+	known := usable(handlers)
+	var chosen *field
+	if i := slices.IndexFunc(handlers, func(f field) bool { return f.name == name }); i >= 0 {
+		chosen = &handlers[i]
+	}
+	for _, f := range handlers {
+		if m := n.member(f.name); m != nil && chosen != nil && f.to != nil && f.name != name {
+			mark := d.path.push(f.name)
+			d.fail(m, "these are settings of another handler", "the handler of this route is '"+name+"'")
+			d.path.pop(mark)
+		}
+	}
+	if name != "static" {
+		r.Static = nil
+	}
+	if name != "respond" {
+		r.Respond = nil
+	}
+	if name != "redirect" {
+		r.Redirect = nil
+	}
+	at := n.member("handler")
+	if name == "" || at == nil {
+		if at != nil && at.Kind == String && !at.bad {
+			d.handlerError(at, "found an empty name", "one of "+strings.Join(known, ", ")+" is wanted")
+		}
+		return
+	}
+	switch {
+	case chosen == nil:
+		right := "known here: " + strings.Join(known, ", ")
+		if w := nearest(name, known); w != "" {
+			right = "did you mean '" + w + "'?"
+		}
+		d.handlerError(at, "unknown handler "+quote(name), right)
+	case chosen.to == nil:
+		d.handlerError(at, "the handler '"+name+"' is "+notYet, "known here: "+strings.Join(known, ", "))
+	case n.member(name) == nil && d.whole:
+		// Its required settings are missing, if it has any.
+		if g, ok := chosen.to.(group); ok {
+			for _, f := range g.fields() {
+				if f.required {
+					mark := d.path.push(name)
+					d.path.push(f.name)
+					d.fail(n, "this key is missing", "add "+name+": { "+f.name+": "+f.none+" }")
+					d.path.pop(mark)
+				}
+			}
+		}
+	}
+}
+
+func (d *decoder) handlerError(at *Node, found, right string) {
+	mark := d.path.push("handler")
+	d.fail(at, found, right)
+	d.path.pop(mark)
+}
+
+// together checks what several keys of a route say.
+func (d *decoder) together(r *Route, n *Node) {
+	if r.Match.Set() && r.Pattern.Set() {
+		d.failAt(r.Pattern.From, "a route has match or pattern", "remove one of them")
+		return
+	}
+	r.Captures = captures(r)
+	if r.Methods.Set() && len(r.Methods.Value) == 0 {
+		d.failAt(r.Methods.From, "found an empty list", "leave the key out for all methods")
+	}
+	if r.Hosts.Set() && len(r.Hosts.Value) == 0 {
+		d.failAt(r.Hosts.From, "found an empty list", "leave the key out for all hosts")
+	}
+	if w := r.WebSockets; r.Handler.Value == "echo" && w.RequireProtocol.Value && len(w.Protocol.Value) == 0 {
+		d.fail(n, "a subprotocol is required but none is given", "add webSockets: { protocol: 'name' }")
+	}
+	if s := r.Respond; s != nil && s.Body.Value != "" && (s.Status.Value == 204 || s.Status.Value == 304) {
+		d.failAt(s.Body.From, "an answer with this status has no body", "remove it, or choose another status")
+	}
+	if r.Redirect != nil {
+		d.expansions(r.Redirect.To, r.Captures)
+	}
+}
+
+// expansions checks that every ${name} of a setting names a capture.
+func (d *decoder) expansions(s Setting[string], captures []string) {
+	rest := s.Value
+	for {
+		_, after, found := strings.Cut(rest, "${")
+		if !found {
+			return
+		}
+		name, tail, closed := strings.Cut(after, "}")
+		rest = tail
+		switch {
+		case !closed:
+			d.failAt(s.From, "found ${ without }", "write ${name} for what the route captured")
+			return
+		case !slices.Contains(captures, name):
+			right := "the route captures nothing"
+			if len(captures) > 0 {
+				right = "the route captures " + strings.Join(captures, ", ")
+			}
+			if w := nearest(name, captures); w != "" {
+				right = "did you mean '${" + w + "}'?"
+			}
+			d.failAt(s.From, quote("${"+name+"}")+" is not captured", right)
+		}
+	}
+}
+
+// A raw binding leaves a value of a kind as it is: the settings of a handler of
+// the program, and the routes, which are read last.
+type raw struct {
+	p    **Node
+	kind Kind // Object or Array
+}
+
+func (raw) what() string { return "object" }
+
+func (b raw) read(d *decoder, n *Node) {
+	switch {
+	case n.Kind == b.kind:
+		*b.p = n
+	case b.kind == Array:
+		d.wrongKind(n, "a list [ … ]")
+	default:
+		d.wrongKind(n, "an object { … }")
+	}
+}
+
+// A headersBinding reads an object of header fields.
+type headersBinding struct{ p *Headers }
+
+func (headersBinding) what() string { return "object of texts" }
+
+func (b headersBinding) read(d *decoder, n *Node) {
+	if n.Kind != Object {
+		d.wrongKind(n, "an object { Name: 'value' }")
+		return
+	}
+	given := make(map[string]bool)
+	for _, m := range n.Members {
+		mark := d.path.push(m.Name)
+		name, err := checkFieldName(m.Name)
+		var values Setting[[]string]
+		errs := len(d.errs)
+		switch {
+		case err != nil:
+			d.wrong(&Node{Line: m.Line, Column: m.Column}, err)
+		case given[name]:
+			d.failAt(d.place(m.Line, m.Column), "the field "+name+" is given twice", "a list gives several values")
+		default:
+			if !m.Value.bad {
+				texts(&values, "value", checkFieldValue).read(d, m.Value)
+			}
+			given[name] = true
+		}
+		if len(d.errs) == errs {
+			h := Header{Name: name, Values: values.Value, From: d.place(m.Line, m.Column)}
+			if i := slices.IndexFunc(*b.p, func(h Header) bool { return h.Name == name }); i >= 0 {
+				(*b.p)[i] = h
+			} else {
+				*b.p = append(*b.p, h)
+			}
+		}
+		d.path.pop(mark)
+	}
+}
