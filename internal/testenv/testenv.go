@@ -35,17 +35,16 @@ func Need(t testing.TB, names ...string) string {
 	return ""
 }
 
-// NeedRun is Need for the first of the commands that succeeds: an interpreter
-// with a module, say. A command is a program and its arguments, separated by
-// spaces. It returns the program.
-func NeedRun(t testing.TB, commands ...string) string {
+// NeedRun returns the first of the named programs that succeeds when it is run
+// with args: an interpreter that has a module, say.
+func NeedRun(t testing.TB, args []string, names ...string) string {
 	t.Helper()
-	for _, c := range commands {
-		if f := strings.Fields(c); len(f) > 0 && exec.Command(f[0], f[1:]...).Run() == nil {
-			return f[0]
+	for _, name := range names {
+		if exec.Command(name, args...).Run() == nil {
+			return name
 		}
 	}
-	Missing(t, "none of these runs here: "+strings.Join(commands, "; ")+"; make deps brings it where it can")
+	Missing(t, strings.Join(names, " or ")+" "+strings.Join(args, " ")+": does not run here; make deps brings it where it can")
 	return ""
 }
 

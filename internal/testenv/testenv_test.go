@@ -25,8 +25,8 @@ func TestNeed(t *testing.T) {
 	if got := Need(r, "no-such-program-at-all", "go"); got == "" || r.ended != "" {
 		t.Errorf("Need(..., go) = %q, test %s", got, r.ended)
 	}
-	if got := NeedRun(r, "go no-such-command", "go version"); got != "go" || r.ended != "" {
-		t.Errorf("NeedRun(..., go version) = %q, test %s", got, r.ended)
+	if got := NeedRun(r, []string{"version"}, "no-such-program", "false", "go"); got != "go" || r.ended != "" {
+		t.Errorf("NeedRun(version) = %q, test %s", got, r.ended)
 	}
 }
 
