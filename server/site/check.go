@@ -171,6 +171,8 @@ func ParseListen(s string) (Listen, error) {
 // checkTarget checks where a redirect leads to.
 func checkTarget(s string) error {
 	wrong := func(right string) error { return problem(quote(s)+" is not a target", right) }
+	_, rest, _ := strings.Cut(s, "://")
+	host, _, _ := strings.Cut(rest, "/")
 	u, err := url.Parse(strings.ReplaceAll(strings.ReplaceAll(s, "${", "x"), "}", "x"))
 	switch {
 	case strings.HasPrefix(s, "//") || strings.HasPrefix(s, `/\`):
@@ -179,6 +181,8 @@ func checkTarget(s string) error {
 		return wrong("a path or a URL is wanted, with other characters as %XX")
 	case strings.HasPrefix(s, "/"):
 		return nil
+	case strings.Contains(host, "${"):
+		return wrong("a client must not choose the host: write it out")
 	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
 		return nil
 	}
