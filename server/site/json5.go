@@ -416,13 +416,14 @@ func isNumber(s string) bool {
 // badNumber notes why the text of n is none.
 func (p *parser) badNumber(n *Node, at Place) {
 	t := strings.TrimLeft(n.Text, "+-")
+	digits, unit := splitUnit(n.Text)
 	right := "remove what does not belong to it"
 	switch {
 	case len(t) > 1 && t[0] == '0' && isDigit(rune(t[1])):
 		right = "remove the leading zero"
 	case strings.ContainsRune(t, '_'):
 		right = "write it without _"
-	case t != "" && isDigit(rune(t[0])) && !isHex(t):
+	case digits != "" && unit != "" && unit != "e" && unit != "E" && !isHex(t):
 		right = "a number with a unit is written in quotes"
 	}
 	p.fail(at, quote(n.Text)+" is not a number", right)

@@ -14,8 +14,8 @@ func nearest(s string, words []string) string {
 		return ""
 	}
 	best, least := "", min(3, max(1, utf8.RuneCountInString(s)/3))+1
-	if utf8.RuneCountInString(s) == 1 {
-		least = 1 // any other letter would do
+	if utf8.RuneCountInString(s) <= 2 {
+		least = 1 // too many words would do
 	}
 	for _, w := range words {
 		if strings.EqualFold(s, w) {
