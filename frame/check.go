@@ -19,8 +19,8 @@ type State struct {
 func Check(h Header, s State) *Error {
 	control := h.Opcode.IsControl()
 	switch {
-	// RFC 6455, 5.2: "MUST be 0 unless an extension is negotiated that defines
-	// meanings for non-zero values".
+	// RFC 6455, 5.2: zero unless a negotiated extension gives them a meaning.
+	// RSV1 is the only one that an extension of ours does.
 	case h.RSV&^RSV1 != 0 || h.RSV != 0 && !s.RSV1:
 		return errReservedBits
 	case h.Opcode.IsReserved():

@@ -5,6 +5,7 @@ import "strconv"
 // An Opcode says what a frame is: four bits. RFC 6455, 5.2 and 11.8.
 type Opcode byte
 
+// The opcodes that are defined; the others are reserved. RFC 6455, 11.8.
 const (
 	Continuation Opcode = 0
 	Text         Opcode = 1

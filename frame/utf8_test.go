@@ -16,24 +16,16 @@ var utf8Runs = flag.Int("u13", 0, "random texts to try in TestU13")
 // impossibleAt returns the index of the first byte after which no text can
 // become valid any more, -1 if there is none. It is unicode/utf8's opinion.
 func impossibleAt(p []byte) int {
-	for n := range len(p) + 1 {
-		if !possible(p[:n]) {
-			return n - 1
+	for at := 0; utf8.FullRune(p[at:]); {
+		r, size := utf8.DecodeRune(p[at:])
+		for n := 1; r == utf8.RuneError && size == 1; n++ {
+			if utf8.FullRune(p[at : at+n]) { // also said of what can never be one
+				return at + n - 1
+			}
 		}
+		at += size
 	}
 	return -1
-}
-
-// possible reports whether p is a beginning of valid text.
-func possible(p []byte) bool {
-	for len(p) > 0 && utf8.FullRune(p) {
-		r, size := utf8.DecodeRune(p)
-		if r == utf8.RuneError && size == 1 {
-			return false
-		}
-		p = p[size:]
-	}
-	return true
 }
 
 // mustUTF8 feeds p cut at the given places. A piece must be refused exactly if
@@ -290,11 +282,7 @@ func TestU13_Differential(t *testing.T) {
 	var p []byte
 	for range runs {
 		p = randomText(r, p)
-		// Cheaper than impossibleAt: valid text has no impossible byte.
-		bad := -1
-		if !utf8.Valid(p) {
-			bad = impossibleAt(p)
-		}
+		bad := impossibleAt(p)
 		i := r.IntN(len(p) + 1)
 		j := i + r.IntN(len(p)-i+1)
 		mustUTF8(t, p, bad)
@@ -304,14 +292,14 @@ func TestU13_Differential(t *testing.T) {
 
 func FuzzUTF8(f *testing.F) {
 	for _, c := range utf8Vectors {
-		f.Add([]byte(c.text), uint(len(c.text)/2), uint(1))
+		f.Add([]byte(c.text), uint64(len(c.text)/2), uint64(1))
 	}
-	f.Fuzz(func(t *testing.T, p []byte, i, j uint) {
+	f.Fuzz(func(t *testing.T, p []byte, i, j uint64) {
 		if len(p) <= 64 {
 			everySplit(t, p)
 			return
 		}
-		n := uint(len(p)) + 1
+		n := uint64(len(p)) + 1
 		i, j = i%n, j%n
 		bad := impossibleAt(p)
 		mustUTF8(t, p, bad)
