@@ -39,6 +39,6 @@
 //
 // A rule that was broken is an [*Error]: the close code to fail the connection
 // with (RFC 6455, 7.1.7), the section of the RFC, and a text that holds nothing
-// of the peer's and may be logged as it is. There is a fixed set of them, and
-// nothing is allocated for one.
+// of the peer's and may be logged as it is. This package has a fixed set of them:
+// nothing is allocated for a broken rule.
 package frame
