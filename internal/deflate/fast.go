@@ -98,19 +98,8 @@ func (z *Inflater) fast(c *cursor) (end bool, err error) {
 			o += length
 			continue
 		}
-		stop := o + length
-		if back >= 8 {
-			for from := o - back; o < stop; {
-				binary.LittleEndian.PutUint64(dst[o:], binary.LittleEndian.Uint64(dst[from:]))
-				o += 8
-				from += 8
-			}
-		} else {
-			for ; o < stop; o++ {
-				dst[o] = dst[o-back]
-			}
-		}
-		o = stop
+		copyWords(dst, o, back, length)
+		o += length
 	}
 
 	// Whole bytes that were not used go back, as far as they came with this call.
@@ -124,3 +113,25 @@ func (z *Inflater) fast(c *cursor) (end bool, err error) {
 	}
 	return end, err
 }
+
+// copyWords writes at dst[o:] the n bytes that begin back bytes before, eight at
+// a time, and up to seven more.
+func copyWords(dst []byte, o, back, n int) {
+	stop := o + n
+	if back < 8 {
+		// A match that overlaps itself repeats: any multiple of its distance will
+		// do, once there is as much.
+		far := back * int(toEight[back])
+		for range far - back {
+			dst[o] = dst[o-back]
+			o++
+		}
+		back = far
+	}
+	for from := o - back; o < stop; o, from = o+8, from+8 {
+		binary.LittleEndian.PutUint64(dst[o:], binary.LittleEndian.Uint64(dst[from:]))
+	}
+}
+
+// toEight is how many times a number makes at least eight.
+var toEight = [8]uint8{0, 8, 4, 3, 2, 2, 2, 2}
