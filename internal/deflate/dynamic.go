@@ -2,8 +2,9 @@ package deflate
 
 // A header is how far that of a dynamic block was read. RFC 1951, 3.2.7.
 type header struct {
-	lits, dists, codes int // how many code lengths there are
-	have               int // how many of them were read
+	lits, dists, codes int   // how many code lengths there are
+	have               int   // how many of them were read
+	previous           uint8 // the last one
 }
 
 // The most that RFC 1951 has a meaning for.
@@ -27,7 +28,7 @@ func (z *Inflater) counts(c *cursor) (bool, error) {
 	if z.own == nil {
 		z.own = getTables()
 	}
-	clear(z.own.lens[:maxCodes])
+	z.own.codeLens = [maxCodes]uint8{}
 	z.state = atCodes
 	return true, nil
 }
@@ -38,12 +39,14 @@ func (z *Inflater) codes(c *cursor) (bool, error) {
 		if !z.has(c, 3) {
 			return false, nil
 		}
-		t.lens[codeOrder[h.have]] = uint8(z.bits(3))
+		t.codeLens[codeOrder[h.have]] = uint8(z.bits(3))
 	}
 	if !t.buildCodes() {
 		return false, errCode
 	}
 	h.have = 0
+	t.litCode.clear()
+	t.distCode.clear()
 	z.state = atLengths
 	return true, nil
 }
@@ -59,43 +62,48 @@ func (z *Inflater) lengths(c *cursor) (bool, error) {
 		if k > z.n {
 			return false, nil
 		}
-		v := e >> entryValue
-		if v < 16 {
-			z.bits(k)
-			t.lens[h.have] = uint8(v)
-			h.have++
-			continue
-		}
-		var value uint8
-		n := entryNumber(e&^(0xffff<<entryValue), z.acc)
-		switch v {
-		case 16:
-			if h.have == 0 {
+		n, l := 1, uint8(e>>entryValue)
+		if l >= 16 {
+			n = repeats(l, int(z.acc&(1<<k-1)>>(e>>entryCode&15)))
+			if h.have+n > all || l == 16 && h.have == 0 {
 				return false, errRepeat
 			}
-			n += 3
-			value = t.lens[h.have-1]
-		case 17:
-			n += 3
-		default:
-			n += 11
-		}
-		if h.have+n > all {
-			return false, errRepeat
+			if l > 16 {
+				l = 0
+			} else {
+				l = h.previous
+			}
 		}
 		z.bits(k)
-		for i := range t.lens[h.have : h.have+n] {
-			t.lens[h.have+i] = value
+		h.previous = l
+		if l == 0 {
+			h.have += n
+			continue
 		}
-		h.have += n
+		for range n { // may go on from the one code to the other
+			if h.have < h.lits {
+				t.litCode.add(h.have, l)
+			} else {
+				t.distCode.add(h.have-h.lits, l)
+			}
+			h.have++
+		}
 	}
-	if t.lens[256] == 0 {
+	if !t.litCode.has(256) {
 		return false, errNoEnd
 	}
-	if !t.buildBlock(h.lits, h.dists) {
+	if !t.buildBlock() {
 		return false, errCode
 	}
 	z.t = t
 	z.state = inBlock
 	return true, nil
+}
+
+// repeats is how often symbol 16, 17 or 18 repeats, with the number behind it.
+func repeats(symbol uint8, number int) int {
+	if symbol == 18 {
+		return 11 + number
+	}
+	return 3 + number
 }

@@ -47,7 +47,40 @@ type tables struct {
 	litBits  uint8 // root of lit: litRoot, or less if no code is that long
 	distBits uint8
 
-	lens [maxLits + maxDists]uint8 // while a header is read
+	// While a header is read.
+	codeLens          [maxCodes]uint8
+	litCode, distCode code
+	sorted            [288]uint16 // symbols by the length of their code
+}
+
+// A code is the lengths of a canonical Huffman code. Symbols without a code cost
+// nothing, and most of them have none. RFC 1951, 3.2.2.
+type code struct {
+	used  [288]uint16 // symbol<<4 | length, by symbol
+	n     int
+	count [maxCode + 1]uint16 // symbols by length
+}
+
+func (c *code) clear() {
+	c.n = 0
+	c.count = [maxCode + 1]uint16{}
+}
+
+// add gives a symbol, greater than those before, a length of 1 to 15.
+func (c *code) add(symbol int, length uint8) {
+	c.used[c.n] = uint16(symbol)<<4 | uint16(length)
+	c.n++
+	c.count[length&maxCode]++
+}
+
+// has reports whether a symbol has a code.
+func (c *code) has(symbol int) bool {
+	for i := c.n - 1; i >= 0 && int(c.used[i]>>4) >= symbol; i-- {
+		if int(c.used[i]>>4) == symbol {
+			return true
+		}
+	}
+	return false
 }
 
 var tablesPool = sync.Pool{New: func() any { return new(tables) }}
@@ -132,91 +165,86 @@ func makeCodeSymbols() (s [maxCodes]uint32) {
 
 // makeFixedTables: RFC 1951, 3.2.6.
 func makeFixedTables() *tables {
-	var lits [288]uint8
-	for i := range lits {
+	t := new(tables)
+	for i := range 288 {
 		switch {
 		case i < 144:
-			lits[i] = 8
+			t.litCode.add(i, 8)
 		case i < 256:
-			lits[i] = 9
+			t.litCode.add(i, 9)
 		case i < 280:
-			lits[i] = 7
+			t.litCode.add(i, 7)
 		default:
-			lits[i] = 8
+			t.litCode.add(i, 8)
 		}
 	}
-	var dists [32]uint8
-	for i := range dists {
-		dists[i] = 5
+	for i := range 32 {
+		t.distCode.add(i, 5)
 	}
-	t := new(tables)
-	t.litBits, _ = build(t.lit[:], litRoot, lits[:], litSymbols[:])
-	t.distBits, _ = build(t.dist[:], distRoot, dists[:], distSymbols[:])
+	t.buildBlock()
 	return t
 }
 
-// buildCodes makes dist the table of the code lengths' code, whose lengths are
-// in lens. Unlike the others it must be complete; zlib says so too.
+// buildCodes makes dist the table of the code of code lengths. Unlike the others
+// it must be complete; zlib says so too.
 func (t *tables) buildCodes() (ok bool) {
-	t.distBits, ok = build(t.dist[:], codeRoot, t.lens[:maxCodes], codeSymbols[:])
-	return ok && t.dist[0]&isBad == 0 && t.dist[1]&isBad == 0
+	c := &t.distCode
+	c.clear()
+	for i, l := range t.codeLens {
+		if l != 0 {
+			c.add(i, l)
+		}
+	}
+	t.distBits, ok = t.build(t.dist[:], codeRoot, c, codeSymbols[:])
+	return ok && c.n > 1
 }
 
-// buildBlock makes the tables of a block from its code lengths.
-func (t *tables) buildBlock(lits, dists int) (ok bool) {
-	if t.litBits, ok = build(t.lit[:], litRoot, t.lens[:lits], litSymbols[:]); !ok {
+// buildBlock makes the tables of a block.
+func (t *tables) buildBlock() (ok bool) {
+	if t.litBits, ok = t.build(t.lit[:], litRoot, &t.litCode, litSymbols[:]); !ok {
 		return false
 	}
-	t.distBits, ok = build(t.dist[:], distRoot, t.lens[lits:lits+dists], distSymbols[:])
+	t.distBits, ok = t.build(t.dist[:], distRoot, &t.distCode, distSymbols[:])
 	return ok
 }
 
-// build fills a table for the canonical code with these lengths (RFC 1951,
-// 3.2.2) and returns its root, at most the one given. A code must be complete,
-// but for two cases of 3.2.7: no symbol, and one symbol, whose code is one bit
-// long. What is unassigned then is isBad.
-func build(table []uint32, root int, lens []uint8, symbols []uint32) (uint8, bool) {
-	var count [maxCode + 1]int
-	for _, l := range lens {
-		count[l&maxCode]++
-	}
+// build fills a table for a code and returns its root, at most the one given. A
+// code must be complete, but for two cases of RFC 1951, 3.2.7: no symbol, and one
+// symbol, whose code is one bit long. What is unassigned then is isBad.
+func (t *tables) build(table []uint32, root int, c *code, symbols []uint32) (uint8, bool) {
 	longest := maxCode
-	for longest > 0 && count[longest] == 0 {
+	for longest > 0 && c.count[longest] == 0 {
 		longest--
 	}
-	left := 1 // codes not assigned
-	for l := 1; l <= longest; l++ {
-		if left = left<<1 - count[l]; left < 0 {
-			return 0, false
-		}
-	}
-	if longest <= 1 && left > 0 {
+	if longest == 0 || longest == 1 && c.n == 1 {
 		table[0], table[1] = isBad|1<<entryCode|1, isBad|1<<entryCode|1
-		for i, l := range lens {
-			if l == 1 {
-				table[0] = entry(symbols[i], 1)
-			}
+		if c.n == 1 {
+			table[0] = entry(symbols[c.used[0]>>4], 1)
 		}
 		return 1, true
+	}
+	var next [maxCode + 1]uint16 // where the next symbol of a length stands in sorted
+	left, at := 1, uint16(0)     // codes not assigned, codes assigned
+	for l := 1; l <= longest; l++ {
+		n := c.count[l]
+		if left = left<<1 - int(n); left < 0 {
+			return 0, false
+		}
+		next[l] = at
+		at += n
 	}
 	if left > 0 {
 		return 0, false
 	}
-	var sorted [288]uint16 // symbols by length of code
-	var next [maxCode + 1]int
-	for l := 1; l < maxCode; l++ {
-		next[l+1] = next[l] + count[l]
-	}
-	for i, l := range lens {
-		if l != 0 {
-			sorted[next[l&maxCode]] = uint16(i)
-			next[l&maxCode]++
-		}
+	for _, u := range c.used[:c.n] {
+		l := u & maxCode
+		t.sorted[next[l]] = u >> 4
+		next[l]++
 	}
 	root = min(root, longest)
-	code, at := fillRoot(table, root, &count, &sorted, symbols)
+	first, n := fillRoot(table, root, &c.count, t.sorted[:c.n], symbols)
 	if longest > root {
-		fillSubs(table, root, code, at, longest, &count, &sorted, symbols)
+		fillSubs(table, root, longest, first, c.count, t.sorted[n:c.n], symbols)
 	}
 	return uint8(root), true
 }
@@ -229,35 +257,35 @@ func entry(symbol uint32, l int) uint32 { return symbol + uint32(l)<<entryCode +
 // copied behind itself for the next length. What is not entered yet is whatever
 // it was, and overwritten in the end, since the code is complete. It returns the
 // next code and how many symbols were entered.
-func fillRoot(table []uint32, root int, count *[maxCode + 1]int, sorted *[288]uint16, symbols []uint32) (code uint, at int) {
+func fillRoot(table []uint32, root int, count *[maxCode + 1]uint16, sorted []uint16, symbols []uint32) (next uint, n int) {
 	for l := 1; l <= root; l++ {
-		code <<= 1
-		if at > 0 {
+		next <<= 1
+		if n > 0 {
 			copy(table[1<<(l-1):1<<l], table[:1<<(l-1)])
 		}
-		for range count[l] {
-			table[reverse(code, l)] = entry(symbols[sorted[at]], l)
-			code++
-			at++
+		for _, s := range sorted[n : n+int(count[l])] {
+			table[reverse(next, l)] = entry(symbols[s], l)
+			next++
 		}
+		n += int(count[l])
 	}
-	return code, at
+	return next, n
 }
 
 // fillSubs enters the longer codes. In canonical order those that begin with the
 // same root bits follow each other. Their second table is as large as the
 // longest of them wants, which is known from the counts: it is when they fill it.
-func fillSubs(table []uint32, root int, code uint, at, longest int, count *[maxCode + 1]int, sorted *[288]uint16, symbols []uint32) {
+func fillSubs(table []uint32, root, longest int, next uint, count [maxCode + 1]uint16, sorted []uint16, symbols []uint32) {
 	start, end := 0, 1<<root
-	first := -1
+	prefix := -1
 	for l := root + 1; l <= longest; l++ {
-		code <<= 1
+		next <<= 1
 		for ; count[l] > 0; count[l]-- {
-			r := reverse(code, l)
-			if p := int(r & (1<<root - 1)); p != first {
-				first = p
+			r := reverse(next, l)
+			if p := int(r & (1<<root - 1)); p != prefix {
+				prefix = p
 				width := l - root
-				for n := count[l]; n < 1<<width; n += count[root+width] {
+				for n := int(count[l]); n < 1<<width; n += int(count[root+width]) {
 					n <<= 1
 					width++
 				}
@@ -265,12 +293,12 @@ func fillSubs(table []uint32, root int, code uint, at, longest int, count *[maxC
 				end += 1 << width
 				table[p] = isSub | uint32(start)<<entryValue | uint32(width)<<entryCode
 			}
-			e := entry(symbols[sorted[at]], l)
+			e := entry(symbols[sorted[0]], l)
+			sorted = sorted[1:]
 			for i := start + int(r>>root); i < end; i += 1 << (l - root) {
 				table[i] = e
 			}
-			code++
-			at++
+			next++
 		}
 	}
 }
