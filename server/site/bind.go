@@ -51,8 +51,8 @@ func duration(p *Setting[time.Duration]) binding {
 // someDuration binds a time that has an end.
 func someDuration(p *Setting[time.Duration]) binding {
 	return scalar[time.Duration]{p, "time", func(d *decoder, n *Node) (time.Duration, bool) {
-		if isZero(n) {
-			d.fail(n, "'0' is not a time", "write a time, such as '30 s'")
+		if n.Kind == Number && n.Float() <= 0 {
+			d.fail(n, quote(n.Text)+" is not a time", "write a time, such as '30 s'")
 			return 0, false
 		}
 		v, ok := quantity(d, n, ParseDuration, "a time, such as '30 s'")
@@ -71,8 +71,8 @@ func size(p *Setting[int64], most int64) binding {
 // someSize binds a number of bytes up to most.
 func someSize(p *Setting[int64], most int64) binding {
 	return scalar[int64]{p, "size", func(d *decoder, n *Node) (int64, bool) {
-		if isZero(n) {
-			d.fail(n, "'0' is not a size", "write a size, such as '64 KB'")
+		if n.Kind == Number && n.Float() <= 0 {
+			d.fail(n, quote(n.Text)+" is not a size", "write a size, such as '64 KB'")
 			return 0, false
 		}
 		v, ok := quantity(d, n, ParseSize, "a size, such as '64 KB'")
@@ -85,15 +85,13 @@ func threshold(p *Setting[int64], most int64) binding {
 	bounded := someSize(p, most).(scalar[int64])
 	parse := bounded.parse
 	bounded.parse = func(d *decoder, n *Node) (int64, bool) {
-		if isZero(n) {
+		if n.Kind == Number && n.Float() == 0 {
 			return 0, true
 		}
 		return parse(d, n)
 	}
 	return bounded
 }
-
-func isZero(n *Node) bool { return n.Kind == Number && n.Float() == 0 }
 
 // quantity reads a number or a text with a unit.
 func quantity[T any](d *decoder, n *Node, parse func(string) (T, error), wanted string) (v T, ok bool) {

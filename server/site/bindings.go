@@ -1,6 +1,7 @@
 package site
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -18,17 +19,15 @@ func (b listens) read(d *decoder, n *Node) {
 	}
 	errs := len(d.errs)
 	for i, item := range items {
-		if item.Kind == Number && strings.Trim(item.Text, "0123456789") == "" {
+		if item.Kind == Number && !item.bad && strings.Trim(item.Text, "0123456789") == "" {
 			mark := len(d.path.text)
 			if n.Kind == Array {
 				d.path.index(i)
 			}
 			d.fail(item, "found "+item.describe(), "did you mean ':"+item.Text+"'?")
 			d.path.pop(mark)
+			item.bad = true
 		}
-	}
-	if len(d.errs) > errs {
-		return
 	}
 	texts(&addresses, "address", func(s string) (string, error) {
 		l, err := ParseListen(s)
@@ -142,7 +141,13 @@ func checkMatch(s string) error {
 		return wrong("has more than a path", "a route does not see queries: '"+cutQuoted(s[:i])+"'")
 	}
 	seen := make(map[string]bool)
+	if i := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7F || r == '\\' }); i >= 0 {
+		return wrong("has the character "+quote(s[i:i+1]), "no path with it reaches a route")
+	}
 	for segment := range strings.SplitSeq(s[1:], "/") {
+		if segment == "." || segment == ".." {
+			return wrong("has the segment '"+segment+"'", "no path with it reaches a route")
+		}
 		if !strings.ContainsAny(segment, "{}") {
 			continue
 		}
@@ -186,6 +191,12 @@ func patternBinding(r *Route) binding {
 		if err != nil {
 			reason := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 			return problem(quote(s)+" is no regular expression", cutQuoted(reason))
+		}
+		names := re.SubexpNames()
+		for i, name := range names {
+			if name != "" && slices.Contains(names[:i], name) {
+				return problem(quote(s)+" captures '"+name+"' twice", "choose another name")
+			}
 		}
 		r.Regexp = re
 		return nil

@@ -150,7 +150,7 @@ func ParseListen(s string) (Listen, error) {
 	case strings.Contains(address, "/"):
 		return wrong("host:port, https://host:port or unix:/path is wanted")
 	case err != nil && isAddress(address) && strings.Contains(address, ":"):
-		return wrong("an IPv6 address is written with brackets and a port: '[" + cutQuoted(address) + "]:8080'")
+		return wrong("an IPv6 address is written with brackets and a port, such as '[::1]:8080'")
 	case err != nil && !strings.Contains(address, ":") && address != "":
 		if secure {
 			return wrong("the port is missing: '" + cutQuoted(s) + ":443'")

@@ -112,11 +112,19 @@ func (d *decoder) defaults(fields []field) {
 		}
 		if f.def != "" {
 			if n, _, errs := parseNode("", []byte(f.def)); len(errs) == 0 {
-				n.Line, n.Column = 0, 0
+				n.forgetPlace()
 				f.to.read(d, n)
 			}
 		}
 		d.path.pop(mark)
+	}
+}
+
+// forgetPlace makes a value be in no file.
+func (n *Node) forgetPlace() {
+	n.Line, n.Column = 0, 0
+	for _, item := range n.Items {
+		item.forgetPlace()
 	}
 }
 

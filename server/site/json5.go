@@ -421,6 +421,8 @@ func (p *parser) badNumber(n *Node, at Place) {
 	switch {
 	case len(t) > 1 && t[0] == '0' && isDigit(rune(t[1])):
 		right = "remove the leading zero"
+	case strings.Count(t, ".") > 1:
+		right = "a text is written in quotes"
 	case strings.ContainsRune(t, '_'):
 		right = "write it without _"
 	case digits != "" && unit != "" && unit != "e" && unit != "E" && !isHex(t):

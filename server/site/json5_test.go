@@ -153,7 +153,7 @@ func TestJSON5Errors(t *testing.T) {
 			"f:1:14: [2]: '0x' is not a number; remove what does not belong to it\n" +
 			"f:1:18: [3]: '5s' is not a number; a number with a unit is written in quotes\n" +
 			"f:1:22: [4]: '--1' is not a number; remove what does not belong to it\n" +
-			"f:1:27: [5]: '1.2.3' is not a number; remove what does not belong to it\n" +
+			"f:1:27: [5]: '1.2.3' is not a number; a text is written in quotes\n" +
 			"f:1:34: [6]: '1e' is not a number; remove what does not belong to it\n" +
 			"f:1:38: [7]: '+' is not a number; remove what does not belong to it\n" +
 			"f:1:41: [8]: '.' is not a number; remove what does not belong to it\n" +

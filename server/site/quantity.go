@@ -187,7 +187,7 @@ func plainNumber(n *Node) (string, error) {
 	case math.IsInf(f, 1):
 		return noLimit[0], nil
 	case math.IsInf(f, -1):
-		return "-1", nil // as good as any that is negative
+		return "", negative(n.Text, "number")
 	case isHex(strings.TrimLeft(n.Text, "+-")):
 		v, ok := new(big.Int).SetString(n.Text, 0)
 		if !ok {
