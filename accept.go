@@ -1,0 +1,161 @@
+package curlew
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"curlew.example/curlew/internal/deflate"
+	"curlew.example/curlew/internal/handshake"
+)
+
+// Accept answers a handshake and returns the connection. If the request is not a
+// handshake that Options allow, it has answered with an error status, which
+// closes the HTTP connection, and returns a *HandshakeError; the caller just
+// returns. HTTP/1.1 only, for now.
+//
+// The connection does not depend on the request: w and r may not be used
+// afterwards, r.Context() may, and the handler may return while others use the
+// Conn. A handler that stays keeps net/http's memory for the request; Handle does
+// not. Fields that were set in w.Header() are not sent: see Options.Header.
+func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
+	c, err := newUpgrader(o).upgrade(w, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.start()
+	return c, nil
+}
+
+// An upgrader is a server's side of the handshake, prepared once.
+type upgrader struct {
+	policy  handshake.Policy
+	invalid error // the policy is not usable
+	set     *settings
+	deflate *deflate.Config // nil: no compression
+	header  http.Header
+}
+
+func newUpgrader(o *Options) *upgrader {
+	if o == nil {
+		o = &Options{}
+	}
+	u := &upgrader{set: newSettings(o), header: o.Header, policy: handshake.Policy{
+		Subprotocols:       o.Subprotocols,
+		RequireSubprotocol: o.RequireSubprotocol,
+		Origins:            o.Origins,
+		AnyOrigin:          o.InsecureAnyOrigin,
+		AllowOrigin:        o.AllowOrigin,
+	}}
+	u.invalid = u.policy.Validate()
+	u.deflate = o.compression()
+	return u
+}
+
+// compression is what is negotiated, nil for none.
+func (o *Options) compression() *deflate.Config {
+	z := o.Compression
+	if z == nil || o.PreserveFrames {
+		return nil
+	}
+	return &deflate.Config{Level: z.Level, ServerContext: z.ServerContext, ClientContext: z.ClientContext, WindowBits: z.WindowBits}
+}
+
+// upgrade makes the handshake. allow is asked when the request is found to be a
+// valid one. On error it has answered.
+func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, allow func() error) (*Conn, error) {
+	if u.invalid != nil {
+		return nil, refuse(w, &handshake.Refusal{Status: http.StatusInternalServerError, Err: u.invalid})
+	}
+	answer, refusal := u.policy.Check(r)
+	if refusal != nil {
+		return nil, refuse(w, refusal)
+	}
+	if allow != nil {
+		if err := allow(); err != nil {
+			return nil, refuse(w, refusalOf(err))
+		}
+	}
+	hs := established{url: r.URL.RequestURI(), proto: r.Proto, subprotocol: answer.Subprotocol}
+	extensions := ""
+	if u.deflate != nil {
+		if p, text, ok := u.deflate.Accept(deflateOffers(answer.Extensions)); ok {
+			hs.deflate, hs.level, extensions = &p, u.deflate.Level, text
+		}
+	}
+	head, err := answer.Append(nil, extensions, u.header)
+	if err != nil {
+		return nil, refuse(w, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
+	}
+	return u.take(w, head, hs)
+}
+
+// take takes the connection from net/http and sends the 101.
+func (u *upgrader) take(w http.ResponseWriter, head []byte, hs established) (*Conn, error) {
+	conn, brw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, refuse(w, &handshake.Refusal{Status: http.StatusNotImplemented, Err: err})
+	}
+	if n := brw.Reader.Buffered(); n > 0 { // frames that came right behind the request
+		hs.leftover = make([]byte, n)
+		brw.Reader.Read(hs.leftover)
+	}
+	conn.SetDeadline(time.Time{})
+	if u.set.write < never {
+		conn.SetWriteDeadline(time.Now().Add(u.set.write))
+	}
+	if _, err := conn.Write(head); err != nil {
+		conn.Close()
+		return nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Err: err}
+	}
+	conn.SetWriteDeadline(time.Time{})
+	return newConn(conn, Server, u.set, hs), nil
+}
+
+// refuse answers and returns the error for the caller.
+func refuse(w http.ResponseWriter, f *handshake.Refusal) error {
+	if f.Header == nil {
+		f.Header = http.Header{}
+	}
+	if f.Header["Connection"] == nil { // nothing behind a refused request is served
+		f.Header.Set("Connection", "close")
+	}
+	f.Write(w)
+	return &HandshakeError{Status: f.Status, Header: f.Header, Err: f.Err}
+}
+
+// refusalOf is the answer that an application's error asks for.
+func refusalOf(err error) *handshake.Refusal {
+	var e *HandshakeError
+	if !errors.As(err, &e) || e.Status < 300 || e.Status > 599 {
+		return &handshake.Refusal{Status: http.StatusForbidden, Err: errForbidden}
+	}
+	f := &handshake.Refusal{Status: e.Status, Header: e.Header.Clone(), Err: e.Err}
+	if f.Err == nil {
+		f.Err = errors.New(http.StatusText(e.Status))
+	}
+	return f
+}
+
+// errForbidden is all that a stranger learns of an application's error.
+var errForbidden = errors.New("forbidden")
+
+// deflateOffers are the offers of permessage-deflate among the extensions.
+func deflateOffers(all []handshake.Extension) [][]deflate.Param {
+	var offers [][]deflate.Param
+	for _, e := range all {
+		if e.Name == deflate.Name {
+			offers = append(offers, deflateParams(e))
+		}
+	}
+	return offers
+}
+
+func deflateParams(e handshake.Extension) []deflate.Param {
+	params := make([]deflate.Param, len(e.Params))
+	for i, p := range e.Params {
+		params[i] = deflate.Param(p)
+	}
+	return params
+}
+

@@ -1,0 +1,225 @@
+package curlew
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+)
+
+// clock is everything about time on a connection: one timer, set for the next
+// instant at which something may be due. What happens on the connection only
+// notes instants; the timer looks at them when it fires. So a message costs no
+// timer. Instants are durations since Conn.began.
+type clock struct {
+	wake     atomic.Int64 // for when the timer is set; noInstant while it is being handled
+	request  atomic.Int64 // end of the connection's life
+	deadline atomic.Int64 // of the ending, once it has begun
+
+	mu      sync.Mutex // guards timer
+	timer   *time.Timer
+	stopped bool
+
+	// Owned by tick, of which there is one at a time.
+	ticking  sync.Mutex
+	turns    uint32        // of the pump, when it was last seen free
+	pinged   time.Duration // when the last ping was sent
+	interval time.Duration // until the next one
+
+	pings pings
+}
+
+// noInstant never comes.
+const noInstant = time.Duration(math.MaxInt64)
+
+// startClock sets the clock going.
+func (c *Conn) startClock() {
+	k := &c.clock
+	k.wake.Store(int64(noInstant))
+	k.request.Store(int64(c.set.request))
+	k.interval = jitter(c.set.ping)
+	k.mu.Lock()
+	k.timer = time.AfterFunc(never, c.tick)
+	k.mu.Unlock()
+	c.arm(pumpDelay)
+}
+
+// jitter varies d by up to 10 %, so that connections that came together do not
+// ping together.
+func jitter(d time.Duration) time.Duration {
+	if d >= never {
+		return d
+	}
+	return d - d/10 + rand.N(max(d/5, 1))
+}
+
+// arm makes the clock look no later than at. It must not be called with a lock
+// of the connection held.
+func (c *Conn) arm(at time.Duration) {
+	k := &c.clock
+	if int64(at) >= k.wake.Load() {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if int64(at) < k.wake.Load() && !k.stopped && k.timer != nil {
+		k.wake.Store(int64(at))
+		k.timer.Reset(max(at-c.now(), 0))
+	}
+}
+
+// stopClock ends it for good.
+func (c *Conn) stopClock() {
+	k := &c.clock
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.stopped = true
+	if k.timer != nil {
+		k.timer.Stop()
+	}
+}
+
+// setDeadline gives the ending CloseTimeout from now on.
+func (c *Conn) setDeadline() {
+	at := c.now() + c.set.close
+	c.clock.deadline.Store(int64(at))
+	c.arm(at)
+}
+
+// tick is what the timer calls.
+func (c *Conn) tick() {
+	k := &c.clock
+	k.ticking.Lock()
+	defer k.ticking.Unlock()
+	k.wake.Store(int64(noInstant)) // before anything is looked at: see arm
+	now := c.now()
+	if c.life.closing.Load() {
+		c.tickClosing(now)
+		return
+	}
+	next := min(c.tickLife(now), c.tickWrite(now))
+	if c.life.closing.Load() {
+		return
+	}
+	next = min(next, c.tickPump(now), c.tickPing(now))
+	if next < never {
+		c.arm(next)
+	}
+}
+
+// tickClosing bounds the ending.
+func (c *Conn) tickClosing(now time.Duration) {
+	at := time.Duration(c.clock.deadline.Load())
+	switch {
+	case now < at:
+		next := at
+		if !c.ended() {
+			next = min(next, c.tickWrite(now), c.tickPump(now))
+		}
+		c.arm(next)
+	case c.ended():
+		c.stream.Close()
+	default:
+		c.finish(&CloseError{Code: AbnormalClosure, Err: errCloseTimeout}, false)
+	}
+}
+
+// tickLife ends a connection that was inactive, or has lived, for too long.
+func (c *Conn) tickLife(now time.Duration) time.Duration {
+	if c.window.full() { // we do not listen: the clocks stand still
+		c.in.heard.Store(int64(now))
+	}
+	request := time.Duration(c.clock.request.Load())
+	active := time.Duration(max(c.in.heard.Load(), c.out.sent.Load()))
+	switch {
+	case now >= request:
+		c.close(&CloseError{Code: PolicyViolation, Reason: "request timeout", Err: errRequestTime})
+	case now-active >= c.set.inactivity:
+		c.close(&CloseError{Code: PolicyViolation, Reason: "inactivity timeout", Err: errInactivity})
+	}
+	return min(request, active+c.set.inactivity)
+}
+
+// tickWrite drops a peer that takes nothing, and fails a connection whose
+// Writer was forgotten.
+func (c *Conn) tickWrite(now time.Duration) time.Duration {
+	next := never
+	if since := time.Duration(c.out.writing.Load()); since != 0 {
+		if now-since >= c.set.write {
+			c.finish(&CloseError{Code: AbnormalClosure, Err: errWriteTimeout}, false)
+		}
+		next = since + c.set.write
+	}
+	c.out.mu.Lock()
+	idle := noInstant
+	if w := c.out.writer; w != nil && len(w.parts) == 0 && !c.out.busy {
+		idle = w.last + c.set.write
+	}
+	c.out.mu.Unlock()
+	if now >= idle {
+		c.close(&CloseError{Code: InternalError, Reason: "message not completed", Err: errWriterIdle})
+	}
+	return min(next, idle)
+}
+
+// tickPump lets somebody pump when nobody has for a while, and uncorks what a
+// slow callback has sent.
+func (c *Conn) tickPump(now time.Duration) time.Duration {
+	if c.in.pump.Load() != pumpFree {
+		return never
+	}
+	turns := c.in.turns.Load()
+	if turns != c.clock.turns {
+		c.clock.turns = turns
+		return now + pumpDelay
+	}
+	c.flushNow()
+	if !c.window.full() {
+		c.pumpAway()
+		return never
+	}
+	return now + pumpDelay
+}
+
+// tickPing pings a silent peer and drops one that stays silent.
+func (c *Conn) tickPing(now time.Duration) time.Duration {
+	k := &c.clock
+	heard := time.Duration(c.in.heard.Load())
+	if k.pinged > heard { // it owes us something
+		if now-k.pinged >= c.set.pong {
+			c.finish(&CloseError{Code: AbnormalClosure, Remote: true, Err: errPongTimeout}, false)
+			return never
+		}
+		if c.set.pong < never {
+			return k.pinged + c.set.pong
+		}
+	}
+	due := max(heard, k.pinged) + k.interval
+	if now < due || c.set.ping >= never {
+		return due
+	}
+	k.pinged, k.interval = now, jitter(c.set.ping)
+	c.sendPing(nil)
+	return now + min(c.set.pong, k.interval)
+}
+
+// Extend moves the end of the connection's life, Options.RequestTimeout, to d
+// from now; 0 is the configured length again, from now, and negative is never.
+func (c *Conn) Extend(d time.Duration) {
+	switch {
+	case d < 0 || d == 0 && c.set.request == never:
+		c.clock.request.Store(int64(never))
+		return
+	case d == 0:
+		d = c.set.request
+	}
+	at := c.now() + d
+	c.clock.request.Store(int64(at))
+	c.arm(at)
+}
+
+// wake makes a reader that waits for bytes look around.
+func (c *Conn) wake() { c.stream.SetReadDeadline(time.Unix(1, 0)) }
+

@@ -1,0 +1,208 @@
+package curlew
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"curlew.example/curlew/frame"
+	"curlew.example/curlew/internal/core"
+)
+
+var (
+	errCloseTimeout = errors.New("curlew: peer did not end the connection in time")
+	errPongTimeout  = errors.New("curlew: peer did not answer a ping in time")
+	errWriteTimeout = errors.New("curlew: peer took no bytes for too long")
+	errInactivity   = errors.New("curlew: inactivity timeout")
+	errRequestTime  = errors.New("curlew: request timeout")
+	errWriterIdle   = errors.New("curlew: a Writer was left idle")
+	errAborted      = errors.New("curlew: aborted")
+)
+
+// Close begins the close handshake and returns once that is queued, behind the
+// whole messages that were sent before; a message that a Writer has open is cut
+// off. Done tells the end, which comes within Options.CloseTimeout also with a
+// peer that does not answer. Only the first Close counts. What the peer sends
+// after it is discarded. The code must be one that may be sent: 1000 to 1003,
+// 1007 to 1014, 3000 to 4999; the reason at most 123 bytes of UTF-8. RFC 6455, 7.
+func (c *Conn) Close(code Code, reason string) error {
+	if code == NoStatus {
+		return fmt.Errorf("%w: %v", ErrInvalidClose, code)
+	}
+	if err := frame.CheckClose(code, reason); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidClose, err)
+	}
+	if !c.close(&CloseError{Code: code, Reason: reason}) {
+		return c.endError(errClosing)
+	}
+	return nil
+}
+
+// Abort ends the connection at once, without a Close frame. Err is cause, or a
+// general one for nil, with the code AbnormalClosure.
+func (c *Conn) Abort(cause error) {
+	if cause == nil {
+		cause = errAborted
+	}
+	c.life.discard.Store(true)
+	c.finish(&CloseError{Code: AbnormalClosure, Err: cause}, false)
+}
+
+// ended reports whether Err is set.
+func (c *Conn) ended() bool {
+	select {
+	case <-c.life.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// close begins the close handshake for the reason e, and reports whether it is
+// the first to do so.
+func (c *Conn) close(e *CloseError) bool {
+	o := &c.out
+	o.mu.Lock()
+	if o.closed || !o.control.Close(e.Code, e.Reason) {
+		o.mu.Unlock()
+		return false
+	}
+	o.cause = e
+	o.mu.Unlock()
+	c.closeBegun()
+	c.kick()
+	return true
+}
+
+// closeFull closes because the queue is full. What waits in it would only delay
+// the Close.
+func (c *Conn) closeFull() {
+	o := &c.out
+	o.mu.Lock()
+	if o.closed || !o.control.Close(PolicyViolation, "send queue full") {
+		o.mu.Unlock()
+		return
+	}
+	o.cause = &CloseError{Code: PolicyViolation, Reason: "send queue full", Err: ErrQueueFull}
+	notify := o.dropLocked(errClosing)
+	o.mu.Unlock()
+	notify()
+	c.closeBegun()
+	c.kick()
+}
+
+// closeBegun makes sure that the ending goes on: the clock bounds it, and
+// somebody reads the peer's Close.
+func (c *Conn) closeBegun() {
+	c.life.discard.Store(true)
+	c.life.closing.Store(true)
+	c.setDeadline()
+	if !c.in.reading.Load() {
+		c.pumpAway()
+	}
+}
+
+// received takes a ping, a Close or a broken rule of the peer's into account.
+// The caller holds the pump.
+func (c *Conn) received(ev *core.Event) {
+	o := &c.out
+	o.mu.Lock()
+	o.control.Handle(ev)
+	if ev.Kind == core.Ping {
+		o.mu.Unlock()
+		return
+	}
+	if o.cause == nil {
+		if ev.Kind == core.Close {
+			o.cause = &CloseError{Code: ev.Code, Reason: ev.Reason, Remote: true}
+		} else {
+			o.cause = &CloseError{Code: ev.Err.Code, Reason: ev.Err.Text, Err: ev.Err}
+		}
+	}
+	written := o.written
+	o.mu.Unlock()
+	c.life.closing.Store(true)
+	c.setDeadline()
+	if written {
+		c.finish(nil, true)
+	}
+}
+
+// closeWritten is called when the stream has our Close.
+func (c *Conn) closeWritten() {
+	o := &c.out
+	o.mu.Lock()
+	o.written = true
+	s := o.control.Closing()
+	done := s.Received || s.Failed
+	o.mu.Unlock()
+	if done {
+		c.finish(nil, true)
+	}
+}
+
+// finish sets what ended the connection, once: the first cause that was noted,
+// else e. polite: our Close is written, and the peer's was received or we fail
+// the connection, so that the stream is ended in the order of RFC 6455, 7.1.1;
+// else it is closed at once.
+func (c *Conn) finish(e *CloseError, polite bool) {
+	o := &c.out
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return
+	}
+	o.closed = true
+	final := CloseError{}
+	switch {
+	case o.cause == nil:
+		final = *e
+	case e != nil && o.cause.Err == nil:
+		final = *o.cause
+		final.Err = e.Err
+	default:
+		final = *o.cause
+	}
+	received := o.control.Closing().Received
+	final.orderly = polite && received
+	if !o.busy {
+		o.encoder.Release()
+	}
+	notify := o.dropLocked(errClosing)
+	o.mu.Unlock()
+
+	c.life.closing.Store(true)
+	c.life.polite.Store(polite)
+	c.life.mu.Lock()
+	c.life.err = &final
+	c.life.mu.Unlock()
+	close(c.life.done)
+	notify()
+	if polite {
+		c.setDeadline()
+		if c.role == Server || !received {
+			c.endWrite()
+		}
+		c.wake()
+	} else {
+		c.stream.Close()
+	}
+	c.in.interrupt.forget()
+	c.window.signal()
+	if c.in.pump.CompareAndSwap(pumpFree, pumpGone) {
+		go c.retire()
+	}
+}
+
+// endWrite ends our side of the stream, if it has sides.
+func (c *Conn) endWrite() {
+	type closeWriter interface{ CloseWrite() error }
+	if s, ok := c.stream.(closeWriter); ok {
+		s.CloseWrite()
+	}
+	if t, ok := c.stream.(*tls.Conn); ok { // that was close_notify; now the connection below
+		if s, ok := t.NetConn().(closeWriter); ok {
+			s.CloseWrite()
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package curlew
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"curlew.example/curlew/internal/core"
+	"curlew.example/curlew/internal/deflate"
+	"curlew.example/curlew/internal/poll"
+)
+
+// A Conn is a WebSocket connection. One goroutine may read. Any number may
+// write, send, ping and close at the same time. Cancelling a context gives up
+// the wait, not the connection: a cancelled Read loses no bytes; a cancelled
+// Write that has not begun leaves nothing on the wire, one that has begun is
+// completed from a copy and says so. What need not block succeeds anyway.
+//
+// Somebody always pumps: Read in its own goroutine; Serve or Handle by events;
+// while nobody reads, the driver, up to a window of 64 KiB, so that pings and
+// closes are answered (within a quarter of a second). With the window full
+// reading stops and the pong and inactivity clocks stand still.
+type Conn struct {
+	// Fixed at construction.
+	stream  Stream
+	fd      *poll.FD // nil where the stream has no descriptor of its own
+	set     *settings
+	role    Role
+	packed  bool      // compression was agreed, with
+	level   int       // this level of ours,
+	bits    int       // this window of ours,
+	context bool      // and context takeover
+	began   time.Time // what all instants are counted from
+	url     string
+	proto   string
+	subprot string
+
+	preserve atomic.Bool
+	value    atomic.Value
+
+	in      inbound
+	window  window
+	out     outbound
+	clock   clock
+	life    lifetime
+	traffic traffic
+}
+
+// lifetime is how the connection ends. See close.go.
+type lifetime struct {
+	closing atomic.Bool   // the ending has begun, or is over
+	discard atomic.Bool   // by us: messages of the peer mean nothing from now on
+	polite  atomic.Bool   // the ending is in order: linger
+	done    chan struct{} // closed when err is set
+
+	mu  sync.Mutex
+	err *CloseError
+}
+
+// traffic is what Info counts.
+type traffic struct {
+	messagesRead, messagesWritten atomic.Int64
+	bytesRead, bytesWritten       atomic.Int64
+	dropped                       atomic.Int64
+	rtt                           atomic.Int64
+}
+
+// established is what a handshake has found out.
+type established struct {
+	url         string // of the request
+	proto       string // "HTTP/1.1"
+	subprotocol string
+	deflate     *deflate.Params // nil: no compression
+	level       int             // of our compressor
+	leftover    []byte          // bytes of the peer that came with the handshake; kept
+}
+
+// NewConn returns a connection on s, on which a handshake was made elsewhere,
+// without subprotocol and without compression. s belongs to the Conn from then
+// on. Of o the fields for the handshake are not used.
+func NewConn(s Stream, role Role, o *Options) *Conn {
+	c := newConn(s, role, newSettings(o), established{})
+	c.start()
+	return c
+}
+
+// newConn returns a connection that start sets going.
+func newConn(s Stream, role Role, set *settings, hs established) *Conn {
+	c := &Conn{
+		stream: s, fd: poll.New(s), set: set, role: role,
+		began: time.Now(), url: hs.url, proto: hs.proto, subprot: hs.subprotocol,
+	}
+	c.preserve.Store(set.preserve)
+	c.life.done = make(chan struct{})
+	config := core.Config{
+		Server:       role == Server,
+		MaxMessage:   set.maxMessage,
+		MaxFragments: set.maxFragments,
+		CheckUTF8:    set.checkUTF8,
+	}
+	var d *deflate.Deflater
+	if p := hs.deflate; p != nil {
+		c.packed, c.level = true, hs.level
+		config.InflateBits, config.KeepContext = p.ClientBits, !p.ClientNoContext
+		c.bits, c.context = p.ServerBits, !p.ServerNoContext
+		if role == Client {
+			config.InflateBits, config.KeepContext, c.bits, c.context = c.bits, c.context, config.InflateBits, config.KeepContext
+		}
+		d = deflate.NewDeflater(c.level, c.bits, c.context)
+	}
+	c.in.decoder = core.NewDecoder(config)
+	c.out.encoder = core.NewEncoder(role == Server, set.maxFrame, d, set.minSize)
+	c.in.buf = hs.leftover
+	return c
+}
+
+// start begins what goes on by itself: the clock.
+func (c *Conn) start() { c.startClock() }
+
+// now is the time since the connection began.
+func (c *Conn) now() time.Duration { return time.Since(c.began) }
+
+// Done is closed when the connection has ended: both sides have closed, or it
+// failed. What ended it is in Err. The stream itself may live on for up to
+// Options.CloseTimeout, so that our Close reaches the peer.
+func (c *Conn) Done() <-chan struct{} { return c.life.done }
+
+// Err is nil while the connection is open and afterwards always the same
+// *CloseError.
+func (c *Conn) Err() error {
+	c.life.mu.Lock()
+	defer c.life.mu.Unlock()
+	if c.life.err == nil {
+		return nil
+	}
+	return c.life.err
+}
+
+// SetValue keeps v with the connection, for the application. Any goroutine may
+// set and read it.
+func (c *Conn) SetValue(v any) { c.value.Store(&v) }
+
+// Value returns what SetValue kept, or nil.
+func (c *Conn) Value() any {
+	if v, ok := c.value.Load().(*any); ok {
+		return *v
+	}
+	return nil
+}
+
+// SetPreserveFrames switches Options.PreserveFrames, compression excepted, which
+// stays as it was agreed for what is received. It counts from the next frame on.
+func (c *Conn) SetPreserveFrames(on bool) { c.preserve.Store(on) }
+
+// Info returns what is known of the connection at this moment.
+func (c *Conn) Info() Info {
+	i := Info{
+		Proto:           c.proto,
+		Subprotocol:     c.subprot,
+		Compressed:      c.packed,
+		RTT:             time.Duration(c.traffic.rtt.Load()),
+		MessagesRead:    c.traffic.messagesRead.Load(),
+		MessagesWritten: c.traffic.messagesWritten.Load(),
+		BytesRead:       c.traffic.bytesRead.Load(),
+		BytesWritten:    c.traffic.bytesWritten.Load(),
+		Dropped:         c.traffic.dropped.Load(),
+	}
+	if c.url != "" {
+		i.URL, _ = url.Parse(c.url)
+	}
+	if a, ok := c.stream.(interface{ LocalAddr() net.Addr }); ok {
+		i.LocalAddr = a.LocalAddr()
+	}
+	if a, ok := c.stream.(interface{ RemoteAddr() net.Addr }); ok {
+		i.RemoteAddr = a.RemoteAddr()
+	}
+	if t, ok := c.stream.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		i.TLS = &state
+	}
+	c.out.mu.Lock()
+	i.Queued = c.out.bytes
+	c.out.mu.Unlock()
+	return i
+}
+
+// cancelled is ctx's error, if it has one already.
+func cancelled(ctx context.Context) error {
+	if ctx.Done() == nil {
+		return nil
+	}
+	return ctx.Err()
+}

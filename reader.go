@@ -1,0 +1,224 @@
+package curlew
+
+import (
+	"context"
+	"io"
+
+	"curlew.example/curlew/internal/bufs"
+	"curlew.example/curlew/internal/core"
+)
+
+// reader is where the application's reading is: between messages or inside one.
+// It is owned by the call that took inbound.reading.
+type reader struct {
+	mine     bool   // it holds the pump
+	borrowed []byte // the payload of the last piece, if it came from the window
+
+	open  bool   // inside a message, of which
+	t     Type   // this is the type,
+	saved []byte // and this is what a cancelled Read had read already;
+	skip  bool   // or a Reader has begun it, and only that one may go on
+	rest  []byte // what was read and the Reader has not handed out
+	owner *messageReader
+}
+
+// enter takes the reading.
+func (c *Conn) enter() error {
+	if c.in.reading.CompareAndSwap(false, true) {
+		return nil
+	}
+	return ErrBusy
+}
+
+// leave gives it back.
+func (c *Conn) leave() {
+	c.giveBack()
+	if r := &c.in.reader; r.mine {
+		r.mine = false
+		c.in.reading.Store(false)
+		c.kick()
+		c.letGo()
+		return
+	}
+	c.in.reading.Store(false)
+	c.kick()
+	if c.life.closing.Load() {
+		c.pumpAway()
+	}
+}
+
+// giveBack ends the lending of the last piece.
+func (c *Conn) giveBack() {
+	if r := &c.in.reader; r.borrowed != nil {
+		bufs.Put(r.borrowed)
+		r.borrowed = nil
+	}
+}
+
+// piece finds the next piece of a message: in the window, or else it pumps. Its
+// payload is lent until the next call or leave.
+func (c *Conn) piece(ctx context.Context, ev *core.Event, idle func() error) error {
+	r := &c.in.reader
+	c.giveBack()
+	for {
+		if c.window.n.Load() > 0 {
+			if c.window.full() {
+				c.in.heard.Store(int64(c.now())) // we listen again
+			}
+			if c.life.discard.Load() {
+				c.window.clear()
+			} else if c.window.pop(ev) {
+				r.borrowed = ev.Payload
+				return nil
+			}
+		}
+		if r.mine || c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
+			if !r.mine {
+				r.mine = true
+				c.in.lent = false
+				continue // the window may have got something just before
+			}
+			err := c.next(ctx, ev, idle)
+			if err == errWoken {
+				continue
+			}
+			return err
+		}
+		if c.ended() {
+			return c.Err()
+		}
+		if err := idle(); err != nil && err != errWoken {
+			return err
+		}
+		if err := c.awaitPump(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// Read reads the next message and appends it to buf, which may be nil. It
+// allocates only if buf is too small. If ctx ends first, what has come of the
+// message is kept for the next Read. A message of which a Reader has read a part
+// is skipped. ErrBusy: somebody else reads.
+func (c *Conn) Read(ctx context.Context, buf []byte) (Type, []byte, error) {
+	if err := c.enter(); err != nil {
+		return 0, buf, err
+	}
+	defer c.leave()
+	r, start := &c.in.reader, len(buf)
+	if r.saved != nil {
+		buf = append(buf, r.saved...)
+		r.saved = nil
+	}
+	var ev core.Event
+	for {
+		if err := c.piece(ctx, &ev, c.kickIdle); err != nil {
+			if r.open && !r.skip && !c.ended() {
+				r.saved = append([]byte{}, buf[start:]...)
+			}
+			return 0, buf[:start], err
+		}
+		if c.skips(&ev) {
+			continue
+		}
+		r.t, r.open = Type(ev.Opcode), !ev.Last
+		buf = append(buf, ev.Payload...)
+		if ev.Last {
+			return r.t, buf, nil
+		}
+	}
+}
+
+// skips reports whether a piece belongs to a message that a Reader has left.
+func (c *Conn) skips(ev *core.Event) bool {
+	r := &c.in.reader
+	if !r.skip {
+		return false
+	}
+	if ev.Last {
+		r.skip, r.open = false, false
+	}
+	return true
+}
+
+// Reader waits for the next message and returns a reader of it, which ends with
+// io.EOF and is valid until the next call of Read or Reader: then the unread rest
+// of the message is skipped. ctx bounds the reader's reads too. Text is checked
+// as it comes, so that the error of invalid text may follow some of it.
+func (c *Conn) Reader(ctx context.Context) (Type, io.Reader, error) {
+	if err := c.enter(); err != nil {
+		return 0, nil, err
+	}
+	defer c.leave()
+	r := &c.in.reader
+	r.owner = nil
+	if r.saved != nil { // a cancelled Read had begun this one
+		r.rest, r.saved = r.saved, nil
+		return c.begin(ctx, !r.open)
+	}
+	r.rest = nil
+	var ev core.Event
+	for {
+		if err := c.piece(ctx, &ev, c.kickIdle); err != nil {
+			return 0, nil, err
+		}
+		if c.skips(&ev) {
+			continue
+		}
+		r.t, r.open = Type(ev.Opcode), !ev.Last
+		r.rest = append([]byte(nil), ev.Payload...)
+		return c.begin(ctx, ev.Last)
+	}
+}
+
+func (c *Conn) begin(ctx context.Context, last bool) (Type, io.Reader, error) {
+	r := &c.in.reader
+	r.skip = !last
+	r.owner = &messageReader{c: c, ctx: ctx, last: last}
+	return r.t, r.owner, nil
+}
+
+// A messageReader reads one message.
+type messageReader struct {
+	c    *Conn
+	ctx  context.Context
+	last bool // the last piece was read
+}
+
+func (m *messageReader) Read(p []byte) (int, error) { return m.read(m.ctx, p) }
+
+func (m *messageReader) read(ctx context.Context, p []byte) (int, error) {
+	c := m.c
+	if err := c.enter(); err != nil {
+		return 0, err
+	}
+	defer c.leave()
+	r := &c.in.reader
+	if r.owner != m {
+		return 0, errStale
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for {
+		if len(r.rest) > 0 {
+			n := copy(p, r.rest)
+			r.rest = r.rest[n:]
+			return n, nil
+		}
+		if m.last {
+			return 0, io.EOF
+		}
+		var ev core.Event
+		if err := c.piece(ctx, &ev, c.kickIdle); err != nil {
+			return 0, err
+		}
+		m.last = ev.Last
+		r.skip, r.open = !ev.Last, !ev.Last
+		n := copy(p, ev.Payload)
+		r.rest = append(r.rest[:0], ev.Payload[n:]...)
+		if n > 0 {
+			return n, nil
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package curlew
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"unicode/utf8"
+
+	"curlew.example/curlew/frame"
+	"curlew.example/curlew/internal/bufs"
+)
+
+// errClosing is what senders get from when a Close is queued until Err is set.
+var errClosing = fmt.Errorf("curlew: connection is closing: %w", net.ErrClosed)
+
+// errType: a type that is neither Text nor Binary.
+var errType = errors.New("curlew: message type is neither Text nor Binary")
+
+// sendable checks a whole message given by the application.
+func (c *Conn) sendable(t Type, p []byte) error {
+	switch {
+	case t != Text && t != Binary:
+		return errType
+	case int64(len(p)) > c.set.maxMessage:
+		return ErrTooBig
+	case t == Text && c.set.checkUTF8 && !utf8.Valid(p):
+		return ErrInvalidUTF8
+	}
+	return nil
+}
+
+// closedLocked is why nothing may be sent any more, or nil.
+func (o *outbound) closedLocked() error {
+	if o.closed || o.control.Closing().Queued {
+		return errClosing
+	}
+	return nil
+}
+
+// endError is err, or what ended the connection if that is known by now.
+func (c *Conn) endError(err error) error {
+	if err == errClosing && c.ended() {
+		return c.Err()
+	}
+	return err
+}
+
+// Write sends a message and returns when the stream has it. p is not used
+// afterwards. Messages leave in the order of the calls. If ctx ends before the
+// message's turn, nothing of it was sent and ctx's error is returned; if it is
+// under way by then, it is completed from a copy, and the error matches both
+// ErrSending and ctx's. ErrTooBig, ErrInvalidUTF8: nothing was sent.
+func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
+	if err := c.sendable(t, p); err != nil {
+		return err
+	}
+	o := &c.out
+	m := message{op: frame.Opcode(t), data: p}
+	o.mu.Lock()
+	if err := o.closedLocked(); err != nil {
+		o.mu.Unlock()
+		return c.endError(err)
+	}
+	o.sent.Store(int64(c.now()))
+	// With a context that may end, a blocked write must not hold us.
+	try := ctx.Done() != nil
+	if o.busy || o.writer != nil || try && c.fd == nil {
+		return c.writeQueued(ctx, m)
+	}
+	m.own, m.borrowed = true, true
+	o.busy, o.own = true, ownWaits
+	o.pushLocked(m)
+	o.mu.Unlock()
+	done, err := c.flush(try)
+	if !done {
+		return c.writeRest(ctx)
+	}
+	return c.endError(err)
+}
+
+// writeQueued queues a copy of m and waits until it is written. The caller has
+// locked c.out.mu, which is released.
+func (c *Conn) writeQueued(ctx context.Context, m message) error {
+	o := &c.out
+	m.data = clone(m.data)
+	m.wait = newWaiter()
+	o.pushLocked(m)
+	start := !o.busy && (o.writer == nil || o.waitsLocked())
+	if start {
+		o.busy = true
+	}
+	o.mu.Unlock()
+	if start {
+		go c.flush(false)
+	}
+	return c.await(ctx, m.wait)
+}
+
+// writeRest is called when the stream did not take all at once of what the
+// caller, who is busy, flushed. What is the caller's is copied, another
+// goroutine goes on, and we wait.
+func (c *Conn) writeRest(ctx context.Context) error {
+	o := &c.out
+	w := newWaiter()
+	o.mu.Lock()
+	if o.own == ownEncoded {
+		w.begun = true
+		o.wrote = append(o.wrote, w)
+		if o.tailOf.borrowed {
+			o.tail = clone(o.tail)
+			o.tailOf = message{data: o.tail}
+		}
+	} else {
+		for i := o.head; i < len(o.queue); i++ {
+			if m := &o.queue[i]; m.own {
+				m.data, m.own, m.borrowed, m.wait = clone(m.data), false, false, w
+			}
+		}
+	}
+	o.own = ownNone
+	o.mu.Unlock()
+	go c.flush(false)
+	return c.await(ctx, w)
+}
+
+// await waits until w's message is written.
+func (c *Conn) await(ctx context.Context, w *waiter) error {
+	select {
+	case err := <-w.done:
+		return c.endError(err)
+	case <-ctx.Done():
+	}
+	o := &c.out
+	o.mu.Lock()
+	if !w.begun {
+		o.removeLocked(w)
+	}
+	begun := w.begun
+	o.mu.Unlock()
+	select {
+	case err := <-w.done: // meanwhile
+		return c.endError(err)
+	default:
+	}
+	if begun {
+		return &sendingError{ctx.Err()}
+	}
+	return ctx.Err()
+}
+
+// A sendingError is ErrSending and the error of the context.
+type sendingError struct{ err error }
+
+func (e *sendingError) Error() string   { return ErrSending.Error() + ": " + e.err.Error() }
+func (e *sendingError) Unwrap() []error { return []error{ErrSending, e.err} }
+
+// clone copies p into a buffer of bufs.
+func clone(p []byte) []byte {
+	b := bufs.Get(len(p))
+	copy(b, p)
+	return b
+}
+
+// Send queues a message and never blocks. p is copied. With the queue full,
+// Options.WhenFull decides. Within a callback of Events what is sent leaves
+// when all that was read at once is handled. ErrTooBig, ErrInvalidUTF8,
+// ErrQueueFull: nothing was queued.
+func (c *Conn) Send(t Type, p []byte) error {
+	if err := c.sendable(t, p); err != nil {
+		return err
+	}
+	return c.enqueue(message{op: frame.Opcode(t)}, p)
+}
+
+// SendPrepared is Send for a message that goes to many connections: it is
+// framed, and compressed where it can be, once for all of them.
+func (c *Conn) SendPrepared(m *Prepared) error {
+	if err := c.sendable(m.t, m.data); err != nil {
+		return err
+	}
+	return c.enqueue(message{op: frame.Opcode(m.t), prepared: m}, nil)
+}
+
+// enqueue queues m with a copy of p, or applies the policy.
+func (c *Conn) enqueue(m message, p []byte) error {
+	o := &c.out
+	o.mu.Lock()
+	if err := o.closedLocked(); err != nil {
+		o.mu.Unlock()
+		return c.endError(err)
+	}
+	size := len(p)
+	if m.prepared != nil {
+		size = len(m.prepared.data)
+	}
+	if o.bytes > 0 && size > c.set.sendQueue-o.bytes && !c.makeRoomLocked(size) {
+		drop := c.set.whenFull == WhenFullDropNewest
+		o.mu.Unlock()
+		if drop {
+			c.traffic.dropped.Add(1)
+			return ErrQueueFull
+		}
+		c.closeFull()
+		return c.endError(errClosing)
+	}
+	if m.prepared == nil {
+		m.data = clone(p)
+	}
+	o.sent.Store(int64(c.now()))
+	o.pushLocked(m)
+	start := !o.busy && !o.corked && o.waitsLocked()
+	if start {
+		o.busy = true
+	}
+	o.mu.Unlock()
+	if start {
+		go c.flush(false)
+	}
+	return nil
+}
+
+// makeRoomLocked drops the oldest messages, if that is the policy, until size
+// more bytes fit or nothing is left that may be dropped: messages that somebody
+// waits for stay.
+func (c *Conn) makeRoomLocked(size int) bool {
+	o := &c.out
+	if c.set.whenFull != WhenFullDropOldest {
+		return false
+	}
+	for i := o.head; i < len(o.queue) && o.bytes > 0 && size > c.set.sendQueue-o.bytes; {
+		m := &o.queue[i]
+		if m.wait != nil || m.own || m.lane != nil {
+			i++
+			continue
+		}
+		o.bytes -= m.size()
+		m.free()
+		copy(o.queue[o.head+1:i+1], o.queue[o.head:i])
+		o.queue[o.head] = message{}
+		o.head++
+		i++
+		c.traffic.dropped.Add(1)
+	}
+	if o.head == len(o.queue) && o.queue != nil {
+		o.emptyLocked()
+	}
+	return true
+}

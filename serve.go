@@ -1,0 +1,243 @@
+package curlew
+
+import (
+	"context"
+	"errors"
+
+	"curlew.example/curlew/internal/bufs"
+	"curlew.example/curlew/internal/core"
+)
+
+// Serve handles a connection by events until it ends, and then returns nil. It
+// takes over at a message boundary: a message that a cancelled Read has begun is
+// the first event, the rest of one that a Reader has begun is skipped. While it
+// runs, Read and Reader return ErrBusy. If ctx ends first, Serve returns its
+// error after the message at hand: the connection lives, its Close event is not
+// called, and it can be read or served again.
+func Serve(ctx context.Context, c *Conn, ev *Events) error {
+	if err := c.enter(); err != nil {
+		return err
+	}
+	d := driver{c: c, ev: ev}
+	err := d.run(ctx)
+	if c.ended() {
+		d.end()
+		err = nil
+	}
+	c.leave()
+	return err
+}
+
+// A driver turns what the peer sends into callbacks. While one runs the pump is
+// free, so that the clock can have pings answered if it takes long.
+type driver struct {
+	c      *Conn
+	ev     *Events
+	corked bool
+	msg    []byte // what has come of a message or piece, in a buffer of bufs
+	t      Type
+}
+
+func (d *driver) run(ctx context.Context) error {
+	c, r := d.c, &d.c.in.reader
+	r.owner = nil
+	if r.saved != nil {
+		d.add(r.saved)
+		d.t, r.saved = r.t, nil
+	}
+	if d.ev.Open != nil {
+		d.callback(func() { d.ev.Open(c) })
+	}
+	var ev core.Event
+	for {
+		if err := c.piece(ctx, &ev, d.idle); err != nil {
+			d.uncork()
+			if len(d.msg) > 0 && !c.ended() { // for whoever reads next
+				r.saved, r.t, r.open = append([]byte{}, d.msg...), d.t, true
+			}
+			d.drop()
+			return err
+		}
+		if c.skips(&ev) {
+			continue
+		}
+		d.cork()
+		d.t = Type(ev.Opcode)
+		r.t, r.open = d.t, !ev.Last
+		d.data(&ev)
+		if c.out.heavy.Load() {
+			d.uncork()
+		}
+	}
+}
+
+// end calls the last events. It has the floor for good: nothing else is called.
+func (d *driver) end() {
+	e := d.c.Err().(*CloseError)
+	if d.ev.Error != nil && (e.Err != nil || e.Code == AbnormalClosure) {
+		var err error = e
+		if e.Err != nil {
+			err = e.Err
+		}
+		d.ev.Error(d.c, err)
+	}
+	if d.ev.Close != nil {
+		d.ev.Close(d.c, e)
+	}
+}
+
+// data hands a piece on, or keeps it until there is more.
+func (d *driver) data(ev *core.Event) {
+	switch p := ev.Payload; {
+	case d.ev.Part == nil:
+		if ev.Last {
+			d.give(p, true)
+		} else {
+			d.add(p)
+		}
+	case d.c.preserve.Load():
+		if ev.FrameEnd {
+			d.give(p, ev.Last)
+		} else {
+			d.add(p)
+		}
+	default:
+		for size := d.c.set.maxPacket; len(d.msg)+len(p) > size; {
+			n := size - len(d.msg)
+			d.give(p[:n], false)
+			p = p[n:]
+		}
+		if ev.Last {
+			d.give(p, true)
+		} else {
+			d.add(p)
+		}
+	}
+}
+
+// add keeps p.
+func (d *driver) add(p []byte) {
+	n := len(d.msg)
+	if n+len(p) > cap(d.msg) { // by what has come, never by what was promised
+		msg := bufs.Get(max(n+len(p), 2*n))
+		copy(msg, d.msg)
+		d.drop()
+		d.msg = msg
+	}
+	d.msg = d.msg[:n+len(p)]
+	copy(d.msg[n:], p)
+}
+
+func (d *driver) drop() {
+	if d.msg != nil {
+		bufs.Put(d.msg)
+		d.msg = nil
+	}
+}
+
+// give calls Message or Part with what was kept and p.
+func (d *driver) give(p []byte, last bool) {
+	c := d.c
+	if c.life.discard.Load() { // closed by an earlier callback, or elsewhere
+		d.drop()
+		return
+	}
+	if len(d.msg) > 0 {
+		d.add(p)
+		p = d.msg
+	}
+	if d.ev.Part == nil && d.ev.Message == nil {
+		d.drop()
+		return
+	}
+	held := d.lend()
+	if d.ev.Part != nil {
+		d.ev.Part(c, d.t, p, last)
+	} else {
+		d.ev.Message(c, d.t, p)
+	}
+	d.regain(held)
+	d.drop()
+}
+
+// callback calls f, which is lent nothing.
+func (d *driver) callback(f func()) {
+	held := d.lend()
+	f()
+	d.regain(held)
+}
+
+// lend lets go of the pump while the application has the floor.
+func (d *driver) lend() (held bool) {
+	c := d.c
+	if !c.in.reader.mine {
+		return false
+	}
+	c.in.lent = true
+	c.in.reader.mine = false
+	c.yield()
+	return true
+}
+
+// regain takes the pump again, if nobody has taken it meanwhile.
+func (d *driver) regain(held bool) {
+	if c := d.c; held && c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
+		c.in.lent = false
+		c.in.reader.mine = true
+	}
+}
+
+// cork keeps what callbacks send until uncork.
+func (d *driver) cork() {
+	if d.corked {
+		return
+	}
+	d.corked = true
+	o := &d.c.out
+	o.mu.Lock()
+	o.corked = true
+	o.mu.Unlock()
+}
+
+// idle is called when all that was read is handled.
+func (d *driver) idle() error {
+	d.uncork()
+	if o := &d.c.out; o.writable.Load() && d.ev.Writable != nil {
+		o.writable.Store(false)
+		d.cork()
+		d.callback(func() { d.ev.Writable(d.c) })
+		d.uncork()
+	}
+	if !d.c.in.reader.mine {
+		return errWoken // somebody pumps: look into the window
+	}
+	return nil
+}
+
+// uncork sends what callbacks have sent. If the peer does not take it we wait,
+// and do not read meanwhile: that is the backpressure. But pings are answered.
+func (d *driver) uncork() {
+	c, o := d.c, &d.c.out
+	o.mu.Lock()
+	o.corked = false
+	d.corked = false
+	start := !o.busy && o.waitsLocked()
+	if start {
+		o.busy = true
+	}
+	o.mu.Unlock()
+	if !start {
+		return
+	}
+	if c.fd != nil {
+		if done, _ := c.flush(true); done {
+			return
+		}
+	}
+	held := d.lend()
+	c.flush(false)
+	d.regain(held)
+}
+
+// errStale: a reader of Conn.Reader was used after the next Read or Reader.
+var errStale = errors.New("curlew: reader of an earlier message")

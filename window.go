@@ -1,0 +1,159 @@
+package curlew
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"curlew.example/curlew/frame"
+	"curlew.example/curlew/internal/bufs"
+	"curlew.example/curlew/internal/core"
+)
+
+const (
+	// pumpDelay is how long nobody may read before the window is filled. The
+	// clock looks twice, so it takes up to two of them.
+	pumpDelay = 100 * time.Millisecond
+
+	// windowSize bounds what is read ahead, in bytes; each piece counts
+	// pieceCost more than its payload.
+	windowSize = 64 << 10
+	pieceCost  = 64
+)
+
+// window holds what was read while no reader was there.
+type window struct {
+	n atomic.Int32 // pieces
+
+	mu      sync.Mutex
+	pieces  []piece
+	size    int
+	waiting chan struct{} // of the reader; nil while it does not wait
+}
+
+// A piece is a core.Event of kind Data with a buffer of its own.
+type piece struct {
+	opcode                frame.Opcode
+	first, frameEnd, last bool
+	payload               []byte // of bufs
+}
+
+// push adds a piece and reports whether the pump should go on: the window is
+// not full and no reader waits.
+func (w *window) push(ev *core.Event) bool {
+	p := piece{ev.Opcode, ev.First, ev.FrameEnd, ev.Last, bufs.Get(len(ev.Payload))}
+	copy(p.payload, ev.Payload)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pieces = append(w.pieces, p)
+	w.size += len(p.payload) + pieceCost
+	w.n.Add(1)
+	return w.size < windowSize && w.waiting == nil
+}
+
+// pop takes the oldest piece; the caller owns ev.Payload, a buffer of bufs.
+func (w *window) pop(ev *core.Event) bool {
+	if w.n.Load() == 0 {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.pieces[0]
+	w.pieces[0] = piece{}
+	w.pieces = w.pieces[1:]
+	if len(w.pieces) == 0 {
+		w.pieces = nil
+	}
+	w.size -= len(p.payload) + pieceCost
+	w.n.Add(-1)
+	*ev = core.Event{Kind: core.Data, Opcode: p.opcode, First: p.first, FrameEnd: p.frameEnd, Last: p.last, Payload: p.payload}
+	return true
+}
+
+// full reports whether nothing more is read ahead.
+func (w *window) full() bool {
+	if w.n.Load() == 0 {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.size >= windowSize
+}
+
+// clear drops all pieces.
+func (w *window) clear() {
+	var ev core.Event
+	for w.pop(&ev) {
+		bufs.Put(ev.Payload)
+	}
+}
+
+// signal tells a waiting reader that the pump has put something there, or is
+// free, or that it should look around.
+func (w *window) signal() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting != nil {
+		close(w.waiting)
+		w.waiting = nil
+	}
+}
+
+// awaitPump waits until the window has a piece or the pump can be had.
+func (c *Conn) awaitPump(ctx context.Context) error {
+	w := &c.window
+	w.mu.Lock()
+	if w.n.Load() > 0 || c.in.pump.Load() == pumpFree {
+		w.mu.Unlock()
+		return nil
+	}
+	if w.waiting == nil {
+		w.waiting = make(chan struct{})
+	}
+	ready := w.waiting
+	w.mu.Unlock()
+	select {
+	case <-ready:
+		return nil
+	case <-c.life.done:
+		return c.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pumpWindow pumps until a reader wants the pump, the window is full or the
+// connection ends. It is the goroutine started by pumpAway.
+func (c *Conn) pumpWindow() {
+	c.detach()
+	var ev core.Event
+	for {
+		err := c.next(context.Background(), &ev, c.kickIdle)
+		if err == errWoken {
+			continue
+		}
+		if err != nil {
+			c.in.pump.Store(pumpGone)
+			c.window.signal()
+			c.retire()
+			return
+		}
+		if !c.window.push(&ev) {
+			break
+		}
+	}
+	c.kick() // pongs owed
+	c.in.pump.Store(pumpFree)
+	c.window.signal()
+	if c.ended() || c.life.closing.Load() {
+		c.pumpAway()
+	}
+}
+
+// kickIdle is next's idle where nobody corks: what is owed is sent by a
+// goroutine of its own.
+func (c *Conn) kickIdle() error {
+	c.kick()
+	return nil
+}
