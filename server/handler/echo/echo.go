@@ -2,6 +2,7 @@
 package echo
 
 import (
+	"context"
 	"net/http"
 
 	"curlew.example/curlew"
@@ -10,12 +11,54 @@ import (
 )
 
 // New makes an endpoint that sends each message back, of the same type. Where
-// the route preserves frames or limits packets, the pieces are sent back as they
-// come, so that no message is ever held whole. A peer that sends without reading
-// is not read from any further.
+// the route preserves frames or limits packets, the pieces go back as they come
+// and no message is ever held whole; a client that then pauses inside a message
+// for longer than timeouts.write is closed with 1011, as it would keep the
+// answer open. A client that sends without reading is not read from any further.
 func New(r *site.Route, ws route.Endpoint) (http.Handler, error) {
+	if r.WebSockets.PreserveFrames.Value || r.Limits.MaxPacket.Value > 0 {
+		preserve := r.WebSockets.PreserveFrames.Value
+		return ws(func(*http.Request) (*curlew.Events, error) {
+			p := &pieces{frames: preserve}
+			return &curlew.Events{Part: p.part}, nil
+		}), nil
+	}
+	// A message that cannot go back ends the connection, which Send does.
 	whole := &curlew.Events{
 		Message: func(c *curlew.Conn, t curlew.Type, p []byte) { c.Send(t, p) },
 	}
 	return ws(func(*http.Request) (*curlew.Events, error) { return whole, nil }), nil
+}
+
+// pieces sends back what comes in pieces, for one connection.
+type pieces struct {
+	frames bool           // each piece is a frame
+	w      *curlew.Writer // of the message that is open, nil between messages
+}
+
+// part blocks until the stream has taken the piece, which keeps the next one
+// from being read.
+func (s *pieces) part(c *curlew.Conn, t curlew.Type, p []byte, last bool) {
+	if s.w == nil && last {
+		c.Send(t, p)
+		return
+	}
+	var err error
+	if s.w == nil {
+		if s.w, err = c.Writer(context.Background(), t); err != nil {
+			return // the connection has ended
+		}
+	}
+	switch {
+	case last:
+		err = s.w.Finish(p)
+		s.w = nil
+	case s.frames:
+		err = s.w.WriteFrame(p)
+	default:
+		_, err = s.w.Write(p)
+	}
+	if err != nil {
+		c.Abort(err)
+	}
 }

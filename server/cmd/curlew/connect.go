@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"curlew.example/curlew"
+)
+
+type connect struct {
+	URL      string   `arg:"" help:"ws://, wss://, http:// or https:// and the rest."`
+	Protocol []string `placeholder:"NAME" help:"Offer a subprotocol. May be repeated."`
+	Header   []string `placeholder:"'NAME: VALUE'" sep:"none" help:"Send a header. May be repeated."`
+	Origin   string   `help:"Send an Origin, as a page of that site would."`
+	Proxy    string   `placeholder:"URL" help:"http://[user:password@]host:port or socks5://…; without it, as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say."`
+	Insecure bool     `help:"Believe any certificate."`
+	Cacert   string   `placeholder:"FILE" help:"Believe the certificates of this PEM file only."`
+	Compress bool     `help:"Offer compression."`
+	Binary   bool     `help:"Write binary messages as they are, not as hex."`
+	Count    int      `placeholder:"N" help:"End after N messages received."`
+	Timing   bool     `help:"Say how long things took."`
+	Frames   bool     `help:"Show every frame, both ways."`
+}
+
+func (connect) Help() string {
+	return "Each line of standard input is sent as a text message, each message received is written as a line, binary ones " +
+		"in hex. It closes with 1000 at the end of input and prints what still comes.\n\n" +
+		"Example: echo hello | curlew connect ws://127.0.0.1:8080/echo --timing"
+}
+
+// maxMessage is what connect takes, and reads from a line.
+const maxMessage = 64 << 20
+
+func (c *connect) Run(ctx context.Context, p *Program) error {
+	if c.Binary && isTerminal(p.Stdout) {
+		return wrongUsage{errors.New("--binary writes raw bytes, which may be orders to a terminal: send the output to a file or a program")}
+	}
+	if c.Count < 0 {
+		return wrongUsage{errors.New("--count: a number of messages")}
+	}
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	t := &talk{connect: c, program: p, out: newLines(p.Stdout), began: time.Now()}
+	if c.Frames {
+		o.DialContext = t.tapped
+	}
+	if t.conn, err = curlew.Dial(ctx, c.URL, o); err != nil {
+		return explain(err)
+	}
+	if c.Timing {
+		t.note("connected in %s", short(time.Since(t.began)))
+	}
+	return t.run(ctx)
+}
+
+// options are those of Dial that the flags ask for.
+func (c *connect) options() (*curlew.DialOptions, error) {
+	o := &curlew.DialOptions{Options: curlew.Options{
+		Subprotocols: c.Protocol, Header: make(http.Header), MaxMessage: maxMessage, InactivityTimeout: -1,
+	}}
+	for _, h := range c.Header {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, wrongUsage{fmt.Errorf("--header %q: 'Name: value'", h)}
+		}
+		o.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	if c.Origin != "" {
+		o.Header.Set("Origin", c.Origin)
+	}
+	if c.Compress {
+		o.Compression = &curlew.Compression{}
+	}
+	if c.Proxy != "" {
+		u, err := url.Parse(c.Proxy)
+		if err != nil || u.Host == "" {
+			return nil, wrongUsage{errors.New("--proxy: a URL, such as http://host:3128 or socks5://host:1080")}
+		}
+		o.Proxy = http.ProxyURL(u)
+	}
+	o.TLS = &tls.Config{InsecureSkipVerify: c.Insecure}
+	if c.Cacert != "" {
+		pem, err := os.ReadFile(c.Cacert)
+		if err != nil {
+			return nil, fmt.Errorf("--cacert: %w", err)
+		}
+		o.TLS.RootCAs = x509.NewCertPool()
+		if !o.TLS.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--cacert: %s holds no PEM certificate", c.Cacert)
+		}
+	}
+	return o, nil
+}
+
+// explain adds to a refusal what the server said.
+func explain(err error) error {
+	refused := (*curlew.HandshakeError)(nil)
+	if !errors.As(err, &refused) || len(refused.Body) == 0 {
+		return err
+	}
+	const most = 1000
+	body := strings.TrimSpace(string(refused.Body[:min(len(refused.Body), most)]))
+	return fmt.Errorf("%w\n%s", err, body)
+}
+
+// A talk is one connection of connect.
+type talk struct {
+	*connect
+	program *Program
+	out     *lines
+	conn    *curlew.Conn
+	began   time.Time
+	sent    stamp // of the last message sent
+}
+
+// lingering is how long, after the end of input and the answer to a ping, the
+// server may be silent before we close.
+const lingering = 200 * time.Millisecond
+
+// run sends and receives until one side ends.
+func (t *talk) run(ctx context.Context) error {
+	quiet := make(chan struct{}, 1) // has a value after each message received
+	received := make(chan error, 1)
+	go func() { received <- t.receive(quiet) }()
+	sent := make(chan error, 1)
+	go func() { sent <- t.send() }()
+
+	var err error
+	select {
+	case err = <-received:
+	case <-ctx.Done():
+	case err = <-sent:
+		if err == nil {
+			err = t.finish(ctx, quiet, received)
+		}
+	}
+	if end := (*curlew.CloseError)(nil); errors.As(err, &end) {
+		return t.ended(end)
+	}
+	t.conn.Close(curlew.NormalClosure, "")
+	<-t.conn.Done()
+	if errors.Is(err, errEnough) || errors.Is(err, io.ErrClosedPipe) {
+		err = nil
+	}
+	return err
+}
+
+// errEnough ends receiving after --count messages.
+var errEnough = errors.New("enough")
+
+// finish waits, at the end of input, for what is still on its way: with --count
+// for all of it, else until a ping was answered and it is quiet.
+func (t *talk) finish(ctx context.Context, quiet <-chan struct{}, received chan error) error {
+	if t.Count > 0 {
+		select {
+		case err := <-received:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	ping, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	t.conn.Ping(ping)
+	timer := time.NewTimer(lingering)
+	defer timer.Stop()
+	for {
+		select {
+		case err := <-received:
+			return err
+		case <-quiet:
+			timer.Reset(lingering)
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// ended says how the other side ended the connection, and whether that is in
+// order.
+func (t *talk) ended(e *curlew.CloseError) error {
+	if !e.Remote && e.Code == curlew.NormalClosure {
+		return nil
+	}
+	text := fmt.Sprintf("closed by the server: %v", e.Code)
+	if !e.Remote {
+		text = fmt.Sprintf("closed: %v", e.Code)
+	}
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	t.note("%s", text)
+	switch {
+	case e.Remote && e.Orderly() && (e.Code == curlew.NormalClosure || e.Code == curlew.GoingAway || e.Code == curlew.NoStatus):
+		return nil
+	}
+	return errSaid
+}
+
+// send sends the lines of standard input.
+func (t *talk) send() error {
+	in := newReader(t.program.Stdin)
+	for {
+		line, err := in.line()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("standard input: %w", err)
+		}
+		t.sent.set(time.Now())
+		if err := t.conn.Write(context.Background(), curlew.Text, line); err != nil {
+			return err
+		}
+	}
+}
+
+// receive writes what comes.
+func (t *talk) receive(quiet chan<- struct{}) error {
+	var buf []byte
+	for n := 1; ; n++ {
+		typ, p, err := t.conn.Read(context.Background(), buf[:0])
+		if err != nil {
+			return err
+		}
+		buf = p
+		if cap(buf) > 1<<20 {
+			buf = nil
+		}
+		if err := t.out.message(typ, p, t.Binary); err != nil {
+			return io.ErrClosedPipe
+		}
+		if t.Timing {
+			now := time.Now()
+			text := "message " + fmt.Sprint(n) + " at " + short(now.Sub(t.began))
+			if at := t.sent.get(); !at.IsZero() {
+				text += ", " + short(now.Sub(at)) + " after the last one sent"
+			}
+			t.note("%s", text)
+		}
+		if n == t.Count {
+			return errEnough
+		}
+		select {
+		case quiet <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// note writes a line of ours to standard error.
+func (t *talk) note(format string, args ...any) {
+	fmt.Fprintln(t.program.Stderr, oneLine(fmt.Sprintf(format, args...)))
+}
+
+// short rounds a time to what a person wants to know.
+func short(d time.Duration) string {
+	switch {
+	case d > time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d > time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}
+
+// tapped dials for --frames.
+func (t *talk) tapped(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return newTap(c, t.note), nil
+}

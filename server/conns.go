@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"curlew.example/curlew"
+)
+
+// conns are the WebSockets that are open.
+type conns struct {
+	log *slog.Logger
+
+	mu       sync.Mutex
+	open     map[*curlew.Conn]struct{}
+	draining bool
+	empty    chan struct{} // made by drain; closed when the last one is gone
+}
+
+// watched events are an endpoint's with ours around them.
+type wrapped struct {
+	from *curlew.Events
+	with *curlew.Events
+}
+
+// wrapper returns a function that puts the registry's events around others. An
+// endpoint that gives the same Events to each connection gets the same back, so
+// that an idle connection costs nothing more.
+func (cs *conns) wrapper() func(*curlew.Events) *curlew.Events {
+	var last atomic.Pointer[wrapped]
+	return func(ev *curlew.Events) *curlew.Events {
+		if ev == nil {
+			ev = &curlew.Events{}
+		}
+		if w := last.Load(); w != nil && w.from == ev {
+			return w.with
+		}
+		with := *ev
+		with.Open = func(c *curlew.Conn) {
+			cs.add(c)
+			if ev.Open != nil {
+				ev.Open(c)
+			}
+		}
+		with.Close = func(c *curlew.Conn, e *curlew.CloseError) {
+			defer cs.remove(c, e)
+			if ev.Close != nil {
+				ev.Close(c, e)
+			}
+		}
+		last.Store(&wrapped{ev, &with})
+		return &with
+	}
+}
+
+func (cs *conns) add(c *curlew.Conn) {
+	cs.mu.Lock()
+	late := cs.draining
+	cs.open[c] = struct{}{}
+	cs.mu.Unlock()
+	if late {
+		c.Close(curlew.GoingAway, "")
+	}
+}
+
+func (cs *conns) remove(c *curlew.Conn, e *curlew.CloseError) {
+	cs.mu.Lock()
+	delete(cs.open, c)
+	if cs.draining && len(cs.open) == 0 && cs.empty != nil {
+		close(cs.empty)
+		cs.empty = nil
+	}
+	cs.mu.Unlock()
+	if cs.log.Enabled(context.Background(), slog.LevelDebug) {
+		i := c.Info()
+		cs.log.Debug("websocket ended", "code", int(e.Code), "reason", printable(e.Reason), "byPeer", e.Remote,
+			"orderly", e.Orderly(), "messagesIn", i.MessagesRead, "messagesOut", i.MessagesWritten, "dropped", i.Dropped)
+	}
+}
+
+// drain closes all connections with 1001, one after the other over the time
+// spread, so that their clients do not come back at once, and waits until they
+// are gone. When ctx is done it drops the rest and returns how many there were.
+func (cs *conns) drain(ctx context.Context, spread time.Duration) int {
+	cs.mu.Lock()
+	cs.draining = true
+	list := make([]*curlew.Conn, 0, len(cs.open))
+	for c := range cs.open {
+		list = append(list, c)
+	}
+	var empty chan struct{}
+	if len(list) > 0 {
+		empty = make(chan struct{})
+		cs.empty = empty
+	}
+	cs.mu.Unlock()
+	if empty == nil {
+		return 0
+	}
+	began := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for i, c := range list {
+		timer.Reset(time.Until(began.Add(spread * time.Duration(i) / time.Duration(len(list)))))
+		select {
+		case <-timer.C:
+			c.Close(curlew.GoingAway, "server is stopping")
+		case <-ctx.Done():
+			return cs.abort()
+		}
+	}
+	select {
+	case <-empty:
+		return 0
+	case <-ctx.Done():
+		return cs.abort()
+	}
+}
+
+func (cs *conns) abort() int {
+	cs.mu.Lock()
+	list := make([]*curlew.Conn, 0, len(cs.open))
+	for c := range cs.open {
+		list = append(list, c)
+	}
+	cs.mu.Unlock()
+	for _, c := range list {
+		c.Abort(context.DeadlineExceeded)
+	}
+	return len(list)
+}

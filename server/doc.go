@@ -1,0 +1,21 @@
+// Package server runs a site: it opens the listeners of a site file, builds its
+// routes and serves them until it is told to stop, and then drains.
+//
+//	s, err := server.New(site, server.Options{Handlers: handlers})
+//	if err != nil { … }
+//	if err := s.Listen(); err != nil { … }
+//	fmt.Println(s.URLs())
+//	err = s.Serve(ctx) // until ctx is done and all is drained
+//
+// # A request's way
+//
+//	listen.go   accepts, limits the time to the end of the first request head
+//	head.go     watches the bytes of request heads go by on their way to net/http
+//	gate.go     refuses what no handler should see; closes what asked for an
+//	            upgrade and did not get it
+//	answer.go   what all answers have in common: headers of the route, deadlines
+//	route       picks the handler
+//	conns.go    knows the WebSockets that are open, for the drain
+//
+// HTTP/1.1 is the only version for now.
+package server

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// printable returns a stranger's text with everything escaped that a terminal, a
+// log viewer or a reader could take for something else: control characters, line
+// and paragraph separators, direction marks, bytes that are not UTF-8. At most
+// 256 bytes of it.
+func printable(s string) string {
+	const most = 256
+	cut := len(s) > most
+	if cut {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	clean := true
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			clean = false
+			break
+		}
+	}
+	if !clean {
+		q := strconv.QuoteToGraphic(s)
+		s = strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+	}
+	if cut {
+		s += "…"
+	}
+	return s
+}
+
+// A limiter lets a number of log lines a second through and counts the others.
+type limiter struct {
+	mu      sync.Mutex
+	second  int64
+	lines   int
+	dropped int
+}
+
+// refusals is how many lines a second refused requests may cost.
+const refusals = 10
+
+// allow reports whether a line may be written, and how many were not since the
+// last one.
+func (l *limiter) allow(now time.Time) (ok bool, dropped int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := now.Unix(); s != l.second {
+		l.second, l.lines = s, 0
+	}
+	if l.lines >= refusals {
+		l.dropped++
+		return false, 0
+	}
+	l.lines++
+	dropped, l.dropped = l.dropped, 0
+	return true, dropped
+}
+
+// logged writes a line for each request that is answered. A query can hold
+// secrets and is left out. Refusals are cheap to cause, so they are few a second.
+func (s *Server) logged(a *answer, r *http.Request, began time.Time) {
+	status := a.status
+	if a.hijacked {
+		status = http.StatusSwitchingProtocols
+	}
+	attrs := []any{
+		slog.String("method", printable(r.Method)), slog.String("host", printable(r.Host)),
+		slog.String("path", printable(r.URL.Path)), slog.Int("status", status),
+		slog.Int64("bytes", a.size), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000), slog.String("from", r.RemoteAddr),
+	}
+	if status >= 400 {
+		ok, dropped := s.refused.allow(began)
+		if !ok {
+			return
+		}
+		if dropped > 0 {
+			attrs = append(attrs, slog.Int("notLogged", dropped))
+		}
+	}
+	s.log.Info("request", attrs...)
+}
+
+// httpErrors passes what net/http has to say to the log.
+type httpErrors struct{ s *Server }
+
+func (h httpErrors) Write(p []byte) (int, error) {
+	if ok, dropped := h.s.refused.allow(time.Now()); ok {
+		h.s.log.Warn("http", "error", printable(strings.TrimSpace(string(p))), "notLogged", dropped)
+	}
+	return len(p), nil
+}

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"curlew.example/curlew/server/site"
+)
+
+// newTLS returns the configuration of the https listeners.
+func newTLS(t *site.TLS, log *slog.Logger) (*tls.Config, error) {
+	k := &keeper{log: log}
+	for _, c := range t.Certificates {
+		p := &pair{cert: c.Certificate.Value, key: c.Key.Value}
+		if err := p.load(); err != nil {
+			return nil, c.Certificate.From.Errorf("%v; a chain and its key as PEM files", err)
+		}
+		if info, err := os.Stat(p.key); err == nil && info.Mode().Perm()&0o004 != 0 {
+			log.Warn("everybody on this machine may read the private key", "file", p.key)
+		}
+		k.pairs = append(k.pairs, p)
+	}
+	return &tls.Config{
+		MinVersion:     t.MinVersion.Value,
+		NextProtos:     []string{"http/1.1"},
+		GetCertificate: k.choose,
+	}, nil
+}
+
+// A keeper has the certificates and reads their files again when they change.
+type keeper struct {
+	log   *slog.Logger
+	pairs []*pair
+
+	mu   sync.Mutex
+	next time.Time // when to look at the files again
+}
+
+// lookEvery is how often, at most, the files are looked at.
+const lookEvery = 5 * time.Second
+
+// choose returns the certificate for the name that the client asks for, or the
+// first one.
+func (k *keeper) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now := time.Now(); now.After(k.next) {
+		k.next = now.Add(lookEvery)
+		for _, p := range k.pairs {
+			if !p.changed() {
+				continue
+			}
+			if err := p.load(); err != nil {
+				k.log.Error("certificate not read again; the old one stays", "error", err)
+			}
+		}
+	}
+	for _, p := range k.pairs {
+		if hello.ServerName != "" && p.tls.Leaf.VerifyHostname(hello.ServerName) == nil {
+			return p.tls, nil
+		}
+	}
+	return k.pairs[0].tls, nil
+}
+
+// A pair is a certificate with its key, from two files.
+type pair struct {
+	cert, key string
+	tls       *tls.Certificate
+	stamp     [2]time.Time // of the files when they were read
+}
+
+func (p *pair) load() error {
+	p.stamp = p.stamps()
+	c, err := tls.LoadX509KeyPair(p.cert, p.key)
+	if err != nil {
+		return fmt.Errorf("certificate %s, key %s: %w", p.cert, p.key, err)
+	}
+	p.tls = &c
+	return nil
+}
+
+func (p *pair) changed() bool { return p.stamps() != p.stamp }
+
+func (p *pair) stamps() (s [2]time.Time) {
+	for i, name := range []string{p.cert, p.key} {
+		if info, err := os.Stat(name); err == nil {
+			s[i] = info.ModTime()
+		}
+	}
+	return s
+}
