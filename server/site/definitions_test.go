@@ -1,0 +1,145 @@
+package site
+
+import (
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+)
+
+// An entry is a definition with the path of its key.
+type entry struct {
+	path string
+	field
+}
+
+// walk lists the definitions and those below them.
+func walk(prefix string, fields []field) []entry {
+	var list []entry
+	for _, f := range fields {
+		list = append(list, entry{prefix + f.name, f})
+		if g, ok := f.to.(group); ok {
+			list = append(list, walk(prefix+f.name+".", g.fields())...)
+		}
+	}
+	return list
+}
+
+func newRoute() *Route {
+	return &Route{Static: new(Static), Respond: new(Respond), Redirect: new(Redirect)}
+}
+
+// definitions lists every key that the decoder knows.
+func definitions() []entry {
+	r := newRoute()
+	return slices.Concat(walk("", new(Site).fields()), walk("routes.", r.fields()), walk("routes.", r.handlerFields()))
+}
+
+// TestDefinitions: every key is documented, says what it is by default or that
+// it is required, and its default is a value that it accepts.
+func TestDefinitions(t *testing.T) {
+	for _, e := range definitions() {
+		if e.to == nil {
+			if e.refused == "" || e.doc != "" || e.def != "" {
+				t.Errorf("%s: a key that is refused says why, and no more", e.path)
+			}
+			continue
+		}
+		if !strings.HasSuffix(e.doc, ".") || strings.ContainsAny(e.doc, "|\n") {
+			t.Errorf("%s: the documentation is missing or not fit for a table: %q", e.path, e.doc)
+		}
+		if e.to.what() == "" || strings.Contains(e.to.what(), "|") {
+			t.Errorf("%s: does not say what values it has", e.path)
+		}
+		_, isGroup := e.to.(group)
+		if !isGroup && (e.def == "") == (e.none == "") {
+			t.Errorf("%s: has one of a default and a word for there being none", e.path)
+		}
+		if e.def == "" {
+			continue
+		}
+		n, err := ParseNode("default", []byte(e.def))
+		if err != nil {
+			t.Errorf("%s: %v", e.path, err)
+			continue
+		}
+		d := new(decoder)
+		if e.to.read(d, n); len(d.errs) > 0 {
+			t.Errorf("%s: its default is refused: %v", e.path, d.errs)
+		}
+	}
+}
+
+// TestDefinedOnce: no object has two definitions of a key.
+func TestDefinedOnce(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, e := range definitions() {
+		if seen[e.path] {
+			t.Errorf("%s is defined twice", e.path)
+		}
+		seen[e.path] = true
+	}
+}
+
+// TestKnownKeys lists the keys by hand, so that none comes or goes unnoticed.
+// Those with a ! are refused until a version has them, those with a ^ stand at
+// the top level.
+func TestKnownKeys(t *testing.T) {
+	const limits = "maxMessage maxFrame maxPacket maxFragments sendQueue webSockets! webSocketsPerIP! messagesPerSecond! bytesPerSecond!"
+	const timeouts = "pong inactivity request close write"
+	const webSockets = "protocol requireProtocol ping validateUTF preserveFrames compression whenFull compression.level compression.minSize " +
+		"compression.serverContext compression.clientContext compression.windowBits compression.memory!"
+	var want []string
+	add := func(prefix, names string) {
+		for name := range strings.FieldsSeq(names) {
+			want = append(want, prefix+name)
+		}
+	}
+	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies! auth! allow! deny! rate! hub! clientScript! fallback!")
+	add("tls.", "certificate key minVersion clientCA! acme!")
+	add("log.", "level format requests")
+	add("limits.", limits+" head headers connections! connectionsPerIP!")
+	add("timeouts.", timeouts+" handshake drain")
+	add("webSockets.", webSockets)
+	add("routes.", "match pattern methods hosts handler limits timeouts webSockets origins headers auth! allow! deny! rate! fallback! "+
+		"listen^ tls^ log^ routes^ trustedProxies^ clientScript^")
+	add("routes.limits.", limits+" head^ headers^ connections^ connectionsPerIP^")
+	add("routes.timeouts.", timeouts+" handshake^ drain^")
+	add("routes.webSockets.", webSockets)
+	add("routes.", "echo static respond redirect broadcast! hub! exec! file! proxy!")
+	add("routes.", "static.directory respond.status respond.headers respond.body redirect.to redirect.status")
+
+	var got []string
+	for _, e := range definitions() {
+		mark := ""
+		switch {
+		case e.to == nil && e.refused == notYet:
+			mark = "!"
+		case e.to == nil:
+			mark = "^"
+		}
+		got = append(got, e.path+mark)
+	}
+	sort.Strings(got)
+	sort.Strings(want)
+	for _, k := range got {
+		if !slices.Contains(want, k) {
+			t.Errorf("%s is defined and not listed here", k)
+		}
+	}
+	for _, k := range want {
+		if !slices.Contains(got, k) {
+			t.Errorf("%s is listed here and not defined", k)
+		}
+	}
+}
+
+// TestEverythingIsEverything: the file of TestEverything has every key.
+func TestEverythingIsEverything(t *testing.T) {
+	for _, e := range definitions() {
+		if e.to != nil && !regexp.MustCompile(`\b`+e.name+`:|handler: '`+e.name+`'`).MatchString(everything) {
+			t.Errorf("%s is not in the file", e.path)
+		}
+	}
+}
