@@ -5,6 +5,7 @@ package main
 import (
 	"flag"
 	"log"
+	"net"
 
 	"github.com/lxzan/gws"
 )
@@ -22,5 +23,6 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "`host:port` to listen on")
 	flag.Parse()
 	s := gws.NewServer(echo{}, &gws.ServerOption{CheckUtf8Enabled: true, ReadMaxPayloadSize: 64 << 20})
+	s.OnError = func(c net.Conn, _ error) { c.Close() } // the default logs each
 	log.Fatal(s.Run(*addr))
 }
