@@ -49,7 +49,7 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*Conn, error) {
 		if err == nil {
 			return c, nil
 		}
-		if redirects <= 0 || !isRedirect(err.Status) {
+		if redirects <= 0 || !d.reached || !isRedirect(err.Status) {
 			return nil, err
 		}
 		if bad := d.follow(err.Header); bad != nil {
@@ -64,17 +64,20 @@ type dialer struct {
 	o      *DialOptions
 	url    *url.URL    // ws or wss; changed by redirects
 	header http.Header // of the application; redirects drop credentials
+
+	reached bool // by the last attempt; else what was answered is the proxy's
 }
 
 // try makes one attempt, with a connection and a key of its own.
 func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
+	d.reached = false
 	proxy, err := d.proxy(ctx)
 	if err != nil {
 		return nil, &HandshakeError{Err: err}
 	}
-	config, compress := d.compression()
+	config := d.o.compression()
 	q := &handshake.Request{URL: d.url, Key: handshake.NewKey(), Subprotocols: d.o.Subprotocols, Header: d.header}
-	if compress {
+	if config != nil {
 		q.Extensions = config.Offer()
 	}
 	head, err := q.Append(nil)
@@ -91,6 +94,7 @@ func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
 	stream, err := d.secure(ctx, raw, proxy)
 	var hs established
 	if err == nil {
+		d.reached = true
 		hs, err = open(stream, q, head, config)
 	}
 	if !stop() && err == nil {
@@ -118,7 +122,7 @@ func failed(ctx context.Context, doing string, err error) *HandshakeError {
 
 // open makes the handshake on conn. The error of an answer that will not do is a
 // *HandshakeError.
-func open(conn net.Conn, q *handshake.Request, head []byte, config deflate.Config) (hs established, err error) {
+func open(conn net.Conn, q *handshake.Request, head []byte, config *deflate.Config) (hs established, err error) {
 	resp, rest, err := exchange(conn, head, http.MethodGet)
 	if err != nil {
 		return hs, err
@@ -126,10 +130,11 @@ func open(conn net.Conn, q *handshake.Request, head []byte, config deflate.Confi
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		return hs, refused(resp, "the server refused")
 	}
-	hs = established{url: q.URL.String(), proto: resp.Proto, level: config.Level}
+	hs = established{url: q.URL.String(), proto: resp.Proto}
 	var exts []handshake.Extension
 	hs.subprotocol, exts, err = handshake.CheckResponse(resp, q.Key, q.Subprotocols, q.Extensions != "")
-	if err == nil {
+	if err == nil && len(exts) > 0 { // and so config is there: all others fail the check
+		hs.level = config.Level
 		hs.deflate, err = confirm(config, exts)
 	}
 	if err != nil {
@@ -141,38 +146,14 @@ func open(conn net.Conn, q *handshake.Request, head []byte, config deflate.Confi
 	return hs, nil
 }
 
-// compression is what we offer, if anything.
-func (d *dialer) compression() (config deflate.Config, on bool) {
-	c := d.o.Compression
-	if c == nil || d.o.PreserveFrames {
-		return config, false
-	}
-	return deflate.Config{
-		Level:         c.Level,
-		ServerContext: c.ServerContext,
-		ClientContext: c.ClientContext,
-		WindowBits:    c.WindowBits,
-	}, true
-}
-
-// confirm judges the extensions in force: none, or the one that we offer, once.
+// confirm judges the extensions in force: the one that we offer, once, may be.
 // RFC 7692, 7.1; RFC 6455, 4.1.
-func confirm(config deflate.Config, exts []handshake.Extension) (*deflate.Params, error) {
-	if len(exts) == 0 {
-		return nil, nil
-	}
+func confirm(config *deflate.Config, exts []handshake.Extension) (*deflate.Params, error) {
 	if len(exts) > 1 || exts[0].Name != deflate.Name {
 		return nil, errors.New("the server uses an extension that was not offered (RFC 6455, 4.1)")
 	}
-	params := make([]deflate.Param, 0, len(exts[0].Params))
-	for _, p := range exts[0].Params {
-		params = append(params, deflate.Param(p))
-	}
-	agreed, err := config.Confirm(params)
-	if err != nil {
-		return nil, err
-	}
-	return &agreed, nil
+	p, err := config.Confirm(deflateParams(exts[0]))
+	return &p, err
 }
 
 // exchange sends the head of a request and reads the answer that counts. With

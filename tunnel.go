@@ -76,7 +76,7 @@ func (d *dialer) tunnel(ctx context.Context, conn net.Conn, proxy *url.URL) (net
 		if err := t.HandshakeContext(ctx); err != nil {
 			return nil, fmt.Errorf("proxy: %w", err)
 		}
-		conn = t
+		conn = proxyTLS{t}
 	}
 	resp, rest, err := exchange(conn, connectRequest(address(d.url), proxy.User), http.MethodConnect)
 	if err != nil {
@@ -90,6 +90,10 @@ func (d *dialer) tunnel(ctx context.Context, conn net.Conn, proxy *url.URL) (net
 	}
 	return conn, nil
 }
+
+// proxyTLS is TLS that ends at the proxy, which Info must not take for the
+// server's.
+type proxyTLS struct{ *tls.Conn }
 
 // connectRequest: RFC 9110, 9.3.6; credentials as in RFC 7617.
 func connectRequest(address string, user *url.Userinfo) []byte {
