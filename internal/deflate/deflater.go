@@ -147,8 +147,14 @@ func getCompressor(level int) *compressor {
 		return c
 	}
 	c := &compressor{level: level}
-	c.fw, _ = flate.NewWriter(&c.dst, level) // it fails for other levels only
+	c.fw = newFlate(&c.dst, level)
 	return c
+}
+
+// newFlate returns a writer; flate.NewWriter fails for other levels only.
+func newFlate(dst *appender, level int) *flate.Writer {
+	w, _ := flate.NewWriter(dst, level)
+	return w
 }
 
 // putCompressor resets c now: nothing of a message is in reach of the next one,
