@@ -1,0 +1,296 @@
+// Drives the demo page in a real Chromium as a person would, by its labels and
+// buttons. Its argument is one line of JSON, see browser_test.go; it prints one
+// line of JSON for each step: {name, error}. A step that fails does not keep the
+// next ones from being tried.
+
+import { chromium } from 'playwright-core';
+import { readFileSync } from 'node:fs';
+
+const args = JSON.parse(process.argv[2]);
+const browser = await chromium.launch({
+  executablePath: args.chromium,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+});
+
+async function step(name, f) {
+  let error = '';
+  try {
+    await f();
+  } catch (err) {
+    error = String(err?.stack ?? err);
+  }
+  console.log(JSON.stringify({ name, error }));
+}
+
+function want(what, got, wanted) {
+  if (JSON.stringify(got) !== JSON.stringify(wanted)) {
+    throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(wanted)}`);
+  }
+}
+
+// A Demo is the page, as a person has it before them.
+class Demo {
+  static async open(options = {}) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    const demo = new Demo(page);
+    page.on('request', (r) => demo.requests.push(r.url()));
+    page.on('pageerror', (e) => demo.complaints.push(String(e)));
+    page.on('console', (m) => ['error', 'warning'].includes(m.type()) && demo.complaints.push(m.text()));
+    await page.goto(args.page);
+    return demo;
+  }
+
+  constructor(page) {
+    this.page = page;
+    this.requests = [];
+    this.complaints = [];
+  }
+
+  close() {
+    return this.page.context().close();
+  }
+
+  button(name) {
+    return this.page.getByRole('button', { name, exact: true });
+  }
+
+  field(name) {
+    return this.page.getByRole('textbox', { name: new RegExp(`^${name}`) });
+  }
+
+  async status(text) {
+    await this.page.locator('#status', { hasText: text }).waitFor();
+  }
+
+  async connect({ protocols = '', address, status = 'Connected' } = {}) {
+    await this.field('Subprotocols').fill(protocols);
+    if (address) await this.field('Address').fill(address);
+    await this.button('Connect').click();
+    await this.status(status);
+  }
+
+  async disconnect(code, reason) {
+    await this.field('Close code').fill(code);
+    await this.field('Reason').fill(reason);
+    await this.button('Disconnect').click();
+    await this.button('Connect').waitFor();
+  }
+
+  fact(id) {
+    return this.page.locator(`#fact-${id}`).textContent();
+  }
+
+  // entry waits for the nth entry of a kind in the log.
+  async entry(kind, n = 0) {
+    const item = this.page.locator(`#log li[data-kind="${kind}"]`).nth(n);
+    await item.waitFor({ state: 'attached' });
+    return item;
+  }
+
+  async count(kind) {
+    return this.page.locator(`#log li[data-kind="${kind}"]`).count();
+  }
+
+  // echo does what sends a message and checks what comes back.
+  async echo(send, { type, bytes, text }) {
+    const n = await this.count('received');
+    await send();
+    const item = await this.entry('received', n);
+    want('type', await item.getAttribute('data-type'), type);
+    want('the same', await item.getAttribute('data-same'), 'true');
+    if (bytes !== undefined) want('bytes', await item.getAttribute('data-bytes'), String(bytes));
+    if (text !== undefined) want('shown', await item.locator('.body').textContent(), text);
+    if (!(Number(await item.getAttribute('data-took')) > 0)) throw new Error('no round trip');
+    return item;
+  }
+
+  async closed(kind = 'closed') {
+    const n = await this.count(kind);
+    const item = await this.entry(kind, n - 1);
+    return item.getAttribute('data-code');
+  }
+
+  async shot(name) {
+    if (args.shots) await this.page.screenshot({ path: `${args.shots}/${name}.png`, fullPage: true });
+  }
+}
+
+// ---- the conversation
+
+async function conversation() {
+  const demo = await Demo.open();
+  await step('open', async () => {
+    await demo.status('Not connected');
+    await demo.connect();
+    want('subprotocol', await demo.fact('protocol'), 'none');
+    if (await demo.button('Send text').isDisabled()) throw new Error('cannot send');
+  });
+  await step('compression negotiated', async () => {
+    want('extensions', (await demo.fact('extensions')).split(';')[0], 'permessage-deflate');
+  });
+  await step('text', async () => {
+    await demo.field('Text').fill('Grüße, 🐦 <b>not bold</b>');
+    await demo.echo(() => demo.button('Send text').click(), { type: 'text', bytes: 29, text: 'Grüße, 🐦 <b>not bold</b>' });
+    await demo.field('Text').fill('curlew '.repeat(2000));
+    await demo.echo(() => demo.button('Send text').click(), { type: 'text', bytes: 14000 });
+    await demo.field('Text').fill('');
+    await demo.echo(() => demo.button('Send text').click(), { type: 'text', bytes: 0 });
+  });
+  await step('binary', async () => {
+    await demo.field('Bytes').fill('00 ff c3 28');
+    await demo.echo(() => demo.button('Send bytes').click(), { type: 'binary', bytes: 4, text: '00 ff c3 28' });
+    await demo.field('Bytes').fill('');
+    await demo.echo(() => demo.button('Send bytes').click(), { type: 'binary', bytes: 0 });
+    await demo.field('Bytes').fill('0');
+    await demo.button('Send bytes').click();
+    await demo.page.getByRole('alert').filter({ hasText: 'pairs' }).waitFor();
+  });
+  await step('a file of 5 MB', async () => {
+    const buffer = Buffer.alloc(5 << 20);
+    for (let i = 0, x = 1; i < buffer.length; i++) {
+      x = (x * 1103515245 + 12345) & 0x7fffffff;
+      buffer[i] = x >> 16;
+    }
+    await demo.page.getByLabel('File').setInputFiles({ name: 'random.bin', mimeType: 'application/octet-stream', buffer });
+    await demo.echo(() => demo.button('Send file').click(), { type: 'binary', bytes: 5 << 20 });
+  });
+  await step('an image from the canvas', async () => {
+    await demo.button('Draw a bird').click();
+    const item = await demo.echo(() => demo.button('Send drawing').click(), { type: 'binary' });
+    const width = () => item.locator('img').evaluate((img) => img.decode().then(() => img.naturalWidth));
+    want('width', await width(), 480);
+  });
+  await demo.shot('light');
+  await step('our close code arrives and comes back', async () => {
+    await demo.disconnect('4321', 'tschüß');
+    want('code', await demo.closed(), '4321');
+  });
+  await step('a close without a code is one', async () => {
+    await demo.connect();
+    await demo.disconnect('', '');
+    want('code', await demo.closed(), '1005');
+  });
+  await step('subprotocol chosen', async () => {
+    await demo.connect({ protocols: 'unknown, chat' });
+    want('subprotocol', await demo.fact('protocol'), 'chat');
+    await demo.disconnect('1000', '');
+  });
+  await step('subprotocol refused', async () => {
+    await demo.connect({ protocols: 'unknown', status: 'Refused' });
+    want('code', await demo.closed('failed'), '1006');
+  });
+  await step('a message that is too big', async () => {
+    await demo.connect();
+    const buffer = Buffer.alloc((16 << 20) + 1);
+    await demo.page.getByLabel('File').setInputFiles({ name: 'big.bin', mimeType: 'application/octet-stream', buffer });
+    await demo.button('Send file').click();
+    await demo.status('Closed, 1009');
+  });
+  for (const [code, reason] of args.codes) {
+    await step(`the server's close code ${code}`, async () => {
+      const address = `${args.page.replace(/^http/, 'ws')}close/${code}`;
+      await demo.connect({ address, status: `Closed, ${code}` });
+      if (reason) await demo.page.locator('#log li').last().filter({ hasText: reason }).waitFor();
+    });
+  }
+  await step('nothing is loaded from elsewhere, nothing complains', async () => {
+    const origin = new URL(args.page).origin;
+    want('foreign requests', demo.requests.filter((u) => !u.startsWith(origin) && !u.startsWith('blob:')), []);
+    // The browser itself reports the handshake that was refused.
+    want('complaints', demo.complaints.filter((c) => !/WebSocket connection to .* failed/.test(c)), []);
+  });
+  await demo.close();
+}
+
+// ---- by keyboard, small, dark
+
+async function keyboard() {
+  const demo = await Demo.open();
+  const { keyboard } = demo.page;
+  await step('by keyboard alone', async () => {
+    await keyboard.press('Enter'); // the page begins on Connect
+    await demo.status('Connected');
+    await keyboard.press('Control+A'); // and goes on in the text
+    await keyboard.type('typed');
+    await demo.echo(() => keyboard.press('Control+Enter'), { type: 'text', text: 'typed' });
+    await demo.field('Bytes').focus();
+    await demo.echo(() => keyboard.press('Enter'), { type: 'binary', bytes: 4 });
+    const focused = () => demo.page.evaluate(() => document.activeElement.id);
+    for (let i = 0; (await focused()) !== 'canvas'; i++) {
+      if (i > 20) throw new Error('Tab does not reach the drawing area');
+      await keyboard.press('Tab');
+    }
+    const ink = () => demo.page.locator('#canvas').evaluate((c) =>
+      c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((n, v, i) => n + (i % 4 === 3 && v > 0), 0));
+    want('ink before', await ink(), 0);
+    await keyboard.press('Shift+ArrowLeft');
+    want('ink after moving', await ink(), 0);
+    for (const key of ['ArrowRight', 'ArrowRight', 'ArrowDown']) await keyboard.press(key);
+    if (!((await ink()) > 0)) throw new Error('arrow keys do not draw');
+    await keyboard.press('Tab');
+    want('after the drawing area', await focused(), 'send-image');
+    await demo.echo(() => keyboard.press('Enter'), { type: 'binary' });
+  });
+  await step('every control has a name', async () => {
+    const nameless = await demo.page.evaluate(() => [...document.querySelectorAll('input, textarea, button, canvas')]
+      .filter((e) => !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()))
+      .map((e) => e.id));
+    want('nameless', nameless, []);
+    want('log', await demo.page.getByRole('log', { name: 'Messages' }).getAttribute('aria-live'), 'polite');
+  });
+  await demo.close();
+}
+
+async function phone(colorScheme) {
+  const demo = await Demo.open({ viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, colorScheme });
+  await step(`on a phone, ${colorScheme}`, async () => {
+    await demo.connect();
+    await demo.echo(() => demo.button('Send text').tap(), { type: 'text' });
+    await demo.page.locator('#canvas').tap({ position: { x: 20, y: 20 } });
+    await demo.echo(() => demo.button('Send drawing').tap(), { type: 'binary' });
+    const wide = await demo.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    if (wide > 0) throw new Error(`${wide} pixels wider than the screen`);
+    const small = await demo.page.evaluate(() => [...document.querySelectorAll('button, input[type=text]')]
+      .filter((e) => e.offsetParent && e.getBoundingClientRect().height < 40).map((e) => e.id));
+    want('too small for a finger', small, []);
+    const [ground, ink] = await demo.page.evaluate(() => {
+      const s = getComputedStyle(document.body);
+      return [s.backgroundColor, s.color].map((c) => c.match(/\d+/g).map(Number).reduce((a, b) => a + b));
+    });
+    want('dark', ground < ink, colorScheme === 'dark');
+  });
+  await demo.shot(`phone-${colorScheme}`);
+  await demo.close();
+}
+
+async function dark() {
+  const demo = await Demo.open({ colorScheme: 'dark' });
+  await step('in the dark', async () => {
+    await demo.connect({ protocols: 'echo' });
+    await demo.button('Draw a bird').click();
+    await demo.echo(() => demo.button('Send drawing').click(), { type: 'binary' });
+  });
+  await demo.shot('dark');
+  await demo.close();
+}
+
+// ---- the server stops
+
+// leave stays connected until the server closes: it asks for that by a line of
+// its own, and answers are read from standard input.
+async function leave() {
+  const demo = await Demo.open();
+  await step('the server stops with 1001', async () => {
+    await demo.connect();
+    console.log(JSON.stringify({ name: 'stop the server' }));
+    readFileSync(0); // the end of standard input says that it was told to stop
+    await demo.status('Closed, 1001');
+  });
+  await demo.close();
+}
+
+const parts = { conversation, keyboard, dark, leave, phones: async () => { await phone('light'); await phone('dark'); } };
+for (const name of args.parts) await parts[name]();
+await browser.close();

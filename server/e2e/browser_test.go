@@ -1,0 +1,221 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/internal/testenv"
+	"curlew.example/curlew/server"
+	"curlew.example/curlew/server/config"
+	"curlew.example/curlew/server/handler/echo"
+	"curlew.example/curlew/server/handler/static"
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/server/site"
+	"curlew.example/curlew/server/web"
+	"curlew.example/curlew/wstest"
+)
+
+var shots = flag.String("shots", "", "folder for pictures of the page")
+
+// patience is how long a run of the browser may take.
+const patience = 90 * time.Second
+
+// codes are those that a server may end with, and what a page is told.
+var codes = [][2]string{
+	{"1000", "all done"}, {"1001", ""}, {"1008", "not here"}, {"1011", ""}, {"1012", ""}, {"1013", ""}, {"3000", "grüezi"}, {"4999", "last"},
+}
+
+// A run is one of browser.mjs.
+type run struct {
+	Page     string      `json:"page"`
+	Chromium string      `json:"chromium"`
+	Shots    string      `json:"shots"`
+	Codes    [][2]string `json:"codes"`
+	Parts    []string    `json:"parts"`
+}
+
+// browse runs the browser, each step as a subtest. When it asks for the server to
+// be stopped, stop is called.
+func browse(t *testing.T, page string, stop func(), parts ...string) {
+	t.Helper()
+	node := testenv.Need(t, "node")
+	chromium := testenv.Need(t, "chromium", "chromium-browser", "google-chrome")
+	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
+		testenv.Missing(t, "the npm packages of server/e2e are not installed; make deps brings them")
+	}
+	pictures := *shots
+	if pictures != "" {
+		var err error
+		if pictures, err = filepath.Abs(pictures); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args, err := json.Marshal(run{page, chromium, pictures, codes, parts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, "browser.mjs", string(args))
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	for s := bufio.NewScanner(out); s.Scan(); {
+		var step struct{ Name, Error string }
+		if err := json.Unmarshal(s.Bytes(), &step); err != nil {
+			t.Fatalf("%v: %s", err, s.Bytes())
+		}
+		if step.Name == "stop the server" {
+			stop()
+			in.Close()
+			continue
+		}
+		steps++
+		t.Run(step.Name, func(t *testing.T) {
+			if step.Error != "" {
+				t.Error(step.Error)
+			}
+		})
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("browser: %v\n%s", err, &errs)
+	}
+	if steps == 0 {
+		t.Fatal("the browser did nothing")
+	}
+}
+
+// The command as a stranger starts it, without a file.
+func TestDemo(t *testing.T) {
+	testenv.Need(t, "node")
+	program := filepath.Join(t.TempDir(), "curlew")
+	if out, err := exec.Command("go", "build", "-o", program, "../cmd/curlew").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(program, "serve", "--listen", "127.0.0.1:0")
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	page, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	if err != nil || !ok {
+		t.Fatalf("%q, %v\n%s", line, err, &errs)
+	}
+	stop := func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+	}
+	browse(t, page+"/", stop, "keyboard", "dark", "phones", "leave")
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the server: %v\n%s", err, &errs)
+	}
+}
+
+// The demo site with a route beside it that closes as asked, plain and over TLS.
+func TestConversation(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { browse(t, demoSite(t, false)+"/", nil, "conversation") })
+	t.Run("TLS", func(t *testing.T) { browse(t, demoSite(t, true)+"/", nil, "conversation") })
+}
+
+// closer makes an endpoint that closes with the code in its path.
+func closer(_ *site.Route, ws route.Endpoint) (http.Handler, error) {
+	reasons := make(map[string]string)
+	for _, c := range codes {
+		reasons[c[0]] = c[1]
+	}
+	return ws(func(r *http.Request) (*curlew.Events, error) {
+		name := r.PathValue("code")
+		code, err := strconv.Atoi(name)
+		if err != nil {
+			return nil, err
+		}
+		return &curlew.Events{Open: func(c *curlew.Conn) { c.Close(curlew.Code(code), reasons[name]) }}, nil
+	}), nil
+}
+
+// demoSite starts the demo site in this process and returns its address.
+func demoSite(t *testing.T, secure bool) string {
+	t.Helper()
+	s, err := config.Parse("demo.json5", web.DemoSite(), "demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	extra, err := config.Parse("closer.json5", []byte(`{ routes: [{ match: '/close/{code}', handler: 'closer' }] }`), "closer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Routes = append(extra.Routes, s.Routes...)
+	s.Listen = []site.Listen{{Network: "tcp", Address: "127.0.0.1:0", Secure: secure}}
+	if secure {
+		s.TLS = certificate(t)
+	}
+	srv, err := server.New(s, server.Options{Handlers: map[string]route.Constructor{
+		"echo": echo.New, "closer": closer,
+		"demo": func(r *site.Route, _ route.Endpoint) (http.Handler, error) {
+			return static.Files(web.Demo(), r.Match.Value), nil
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(t.Context()) }()
+	t.Cleanup(func() {
+		srv.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return srv.URLs()[0]
+}
+
+// certificate writes one for 127.0.0.1 that nobody believes.
+func certificate(t *testing.T) *site.TLS {
+	t.Helper()
+	dir := t.TempDir()
+	chain, key := filepath.Join(dir, "site.pem"), filepath.Join(dir, "site.key")
+	c := wstest.Certificate("127.0.0.1")
+	if err := writePEM(chain, key, c); err != nil {
+		t.Fatal(err)
+	}
+	return &site.TLS{
+		Certificates: []site.Certificate{{
+			Certificate: site.Setting[string]{Value: chain}, Key: site.Setting[string]{Value: key},
+		}},
+	}
+}

@@ -1,0 +1,7 @@
+// Package e2e holds the tests of the demo page in a real browser. They need
+// chromium, node and the npm packages of this folder; make deps brings them.
+//
+// A picture of each view of the page:
+//
+//	go test ./server/e2e -args -shots DIR
+package e2e
