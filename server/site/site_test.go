@@ -226,8 +226,8 @@ func TestHandlersOfTheProgram(t *testing.T) {
 // TestCF1_ManyErrors: what one file can make us say is bounded.
 func TestCF1_ManyErrors(t *testing.T) {
 	for _, text := range []string{
-		"{" + strings.Repeat("a:1,", 200000) + "}", "[" + strings.Repeat("1 ", 500000) + "]", "{routes:[" + strings.Repeat("{},", 300000) + "]}",
-		"{limits:{" + strings.Repeat("maxMessages:[],", 60000) + "}}", "{origins:[" + strings.Repeat("'a',", 200000) + "]}",
+		"{" + strings.Repeat("a:1,", 40000) + "}", "[" + strings.Repeat("1 ", 50000) + "]", "{routes:[" + strings.Repeat("{},", 50000) + "]}",
+		"{limits:{" + strings.Repeat("maxMessages:[],", 20000) + "}}", "{origins:[" + strings.Repeat("'a',", 50000) + "]}",
 	} {
 		_, err := Parse("f", []byte(text))
 		var es Errors
