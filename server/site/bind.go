@@ -1,7 +1,6 @@
 package site
 
 import (
-	"cmp"
 	"math"
 	"math/big"
 	"path/filepath"
@@ -320,19 +319,9 @@ func texts(p *Setting[[]string], kind string, check func(string) (string, error)
 	}}
 }
 
-// nested binds an object with fields, which are those of the value p.
-type nested struct {
-	list []field
-	kind string
-	init func(d *decoder, n *Node) // if set, called before the members are read
-}
+// nested binds an object with fields.
+type nested struct{ list []field }
 
-func (g nested) what() string    { return cmp.Or(g.kind, "object") }
-func (g nested) fields() []field { return g.list }
-
-func (g nested) read(d *decoder, n *Node) {
-	if g.init != nil {
-		g.init(d, n)
-	}
-	d.object(n, g.list)
-}
+func (nested) what() string               { return "object" }
+func (g nested) fields() []field          { return g.list }
+func (g nested) read(d *decoder, n *Node) { d.object(n, g.list) }
