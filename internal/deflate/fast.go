@@ -2,13 +2,14 @@ package deflate
 
 import "encoding/binary"
 
-// fastRoom is the output that one round of fast may write: two literals, the
-// longest match, and up to eight bytes behind it.
-const fastRoom = 2 + 258 + 8
+// fastRoom is the output that one round of fast may write: a literal for each of
+// 63 bits, the longest match, and less than eight bytes behind it.
+const fastRoom = 63 + 258 + 8
 
 // fast reads symbols as symbols does, as long as there are eight bytes of input
 // and fastRoom of output, so that it need not look in between. It is true at
-// the end of a block. A round takes up to two literals and then anything.
+// the end of a block. A round takes as many literals as it has bits for, and then
+// anything.
 func (z *Inflater) fast(c *cursor) (end bool, err error) {
 	dst, src, o, i := c.dst, c.src, c.o, c.i
 	acc, n := z.acc, z.n
@@ -17,6 +18,7 @@ func (z *Inflater) fast(c *cursor) (end bool, err error) {
 	litMask, distMask := uint64(1)<<litBits-1, uint64(1)<<distBits-1
 	size := z.size
 
+round:
 	for i <= len(src)-8 && o <= len(dst)-fastRoom {
 		// At least 56 bits; above the n that count stand some of the following.
 		acc |= binary.LittleEndian.Uint64(src[i:]) << (n & 63)
@@ -24,26 +26,15 @@ func (z *Inflater) fast(c *cursor) (end bool, err error) {
 		n |= 56
 
 		e := lit[acc&litMask&(litSize-1)]
-		if e&isLiteral != 0 {
+		for e&isLiteral != 0 {
 			acc >>= e & 63
 			n -= uint(e & entryBits)
 			dst[o] = byte(e >> entryValue)
 			o++
-			e = lit[acc&litMask&(litSize-1)]
-			if e&isLiteral != 0 {
-				acc >>= e & 63
-				n -= uint(e & entryBits)
-				dst[o] = byte(e >> entryValue)
-				o++
-				e = lit[acc&litMask&(litSize-1)]
-				if e&isLiteral != 0 {
-					acc >>= e & 63
-					n -= uint(e & entryBits)
-					dst[o] = byte(e >> entryValue)
-					o++
-					continue
-				}
+			if n < litRoot {
+				continue round
 			}
+			e = lit[acc&litMask&(litSize-1)]
 		}
 		if n < 48 { // the most that a match has
 			if i > len(src)-8 {
