@@ -64,7 +64,13 @@ class Demo {
     await this.page.locator('#status', { hasText: text }).waitFor();
   }
 
+  // again begins anew, whatever the last step has left.
+  async again() {
+    if (!(await this.button('Connect').isVisible())) await this.page.reload();
+  }
+
   async connect({ protocols = '', address, status = 'Connected' } = {}) {
+    await this.again();
     await this.field('Subprotocols').fill(protocols);
     if (address) await this.field('Address').fill(address);
     await this.button('Connect').click();

@@ -68,7 +68,10 @@ export class Log {
       for (const image of old.querySelectorAll('img')) URL.revokeObjectURL(image.src);
       old.remove();
     }
-    if (stick) this.list.scrollTop = this.list.scrollHeight;
+    const follow = () => (this.list.scrollTop = this.list.scrollHeight);
+    if (!stick) return;
+    follow();
+    for (const image of item.querySelectorAll('img')) image.addEventListener('load', follow);
   }
 }
 
