@@ -138,7 +138,8 @@ func (z *Inflater) rest() {
 // overwritten.
 //
 // An error matches ErrCorrupt, and stays until Reset; the nd bytes before it are
-// good. It comes with the first bit that no valid message could have.
+// good. It comes as soon as the symbol, or the header, that is wrong is there,
+// not at the end of the message.
 func (z *Inflater) Inflate(dst, src []byte) (nd, ns int, err error) {
 	if z.err != nil {
 		return 0, 0, z.err

@@ -123,8 +123,9 @@ func (r *refReader) lengths() (lits, dists []int) {
 		n, v := 1, s
 		switch s {
 		case 16:
-			must(len(lens) > 0)
-			v, n = lens[len(lens)-1], 3+r.bits(2)
+			n = 3 + r.bits(2)
+			must(len(lens) > 0) // known before, but a symbol is read with its number
+			v = lens[len(lens)-1]
 		case 17:
 			v, n = 0, 3+r.bits(3)
 		case 18:
