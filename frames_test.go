@@ -234,7 +234,7 @@ func TestFR16_CloseBetweenFragments(t *testing.T) {
 		s := open(t, k, d, curlew.Server, nil)
 		// Half a character: the message is dropped and not judged.
 		s.p.Send(wstest.More(wstest.Text("he\xc3")), wstest.Close(1000, "bye"))
-		s.p.WantClose("the answer", 1000, "bye")
+		s.p.WantClose("the answer", 1000, "")
 		s.p.WantEOF("the server ends first")
 		s.p.Close()
 		s.wantEnd(1000, true, true)
@@ -308,7 +308,7 @@ func speech() (frames, answers []wstest.Frame) {
 	answers = []wstest.Frame{
 		wstest.Text("hello"), wstest.Text(""), wstest.Pong("ping"), middle,
 		wstest.Pong(""), wstest.Text("κόσμε"), wstest.Text("Hi"),
-		wstest.Pong(strings.Repeat("p", 125)), wstest.Close(4321, "bye"),
+		wstest.Pong(strings.Repeat("p", 125)), wstest.Close(4321, ""),
 	}
 	return frames, answers
 }
