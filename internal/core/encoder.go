@@ -86,11 +86,10 @@ func (e *Encoder) Message(dst []byte, op frame.Opcode, p []byte, whole bool) []b
 	case !e.Compresses(len(p)):
 		return e.frames(dst, op, 0, p, true)
 	}
-	packed := bufs.Get(len(p) + len(p)/1024 + 64)[:0]
-	packed = e.deflater.Write(packed, p)
-	packed = e.deflater.Finish(packed)
+	buf := bufs.Get(packedSize(p))
+	packed := e.deflater.Append(buf[:0], p)
 	dst = e.frames(dst, op, frame.RSV1, packed, true)
-	bufs.Put(packed)
+	bufs.Put(buf) // whatever packed has become
 	return dst
 }
 
@@ -127,8 +126,8 @@ func (e *Encoder) Part(dst []byte, op frame.Opcode, p []byte, last, whole, compr
 		}
 		return e.frames(dst, op, 0, p, last)
 	}
-	packed := bufs.Get(len(p) + len(p)/1024 + 64)[:0]
-	packed = e.deflater.Write(packed, p)
+	buf := bufs.Get(packedSize(p))
+	packed := e.deflater.Write(buf[:0], p)
 	if last {
 		packed = e.deflater.Finish(packed)
 	} else {
@@ -139,9 +138,12 @@ func (e *Encoder) Part(dst []byte, op frame.Opcode, p []byte, last, whole, compr
 	} else {
 		dst = e.frames(dst, op, rsv, packed, last)
 	}
-	bufs.Put(packed)
+	bufs.Put(buf)
 	return dst
 }
+
+// packedSize is where a compressed p finds room, as a rule.
+func packedSize(p []byte) int { return len(p) + len(p)/1024 + 64 }
 
 // Control appends a control frame; p is at most 125 bytes.
 func (e *Encoder) Control(dst []byte, op frame.Opcode, p []byte) []byte {
