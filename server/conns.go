@@ -108,6 +108,8 @@ func (cs *conns) drain(ctx context.Context, spread time.Duration) int {
 		select {
 		case <-timer.C:
 			c.Close(curlew.GoingAway, "server is stopping")
+		case <-empty:
+			return 0
 		case <-ctx.Done():
 			return cs.abort()
 		}

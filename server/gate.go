@@ -15,7 +15,7 @@ func gate(next http.Handler, methods map[string]bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status := 0
 		if c := connOf(r); c != nil {
-			status = c.verdict()
+			status = c.verdict(r)
 		}
 		if status == 0 {
 			status = judge(r, methods)
@@ -41,8 +41,6 @@ func judge(r *http.Request, methods map[string]bool) int {
 	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor > 1:
 		return http.StatusHTTPVersionNotSupported
-	case r.ProtoMinor == 0 && len(r.TransferEncoding) > 0: // RFC 9112, 6.1
-		return http.StatusBadRequest
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return http.StatusMethodNotAllowed
 	case !methods[r.Method]:

@@ -25,6 +25,7 @@ type headWatch struct {
 
 	badHead   int // number of the head at fault, counted from 1; 0 for none
 	badStatus int
+	codedHead int // number of the head with a transfer coding
 
 	// Of the current head.
 	size    int64
@@ -128,6 +129,9 @@ func (h *headWatch) field() {
 func (h *headWatch) endHead() {
 	h.heads++
 	h.body = h.length
+	if h.coding {
+		h.codedHead = h.heads
+	}
 	if h.upgrade || h.coding {
 		h.end()
 	}
@@ -146,10 +150,15 @@ func (h *headWatch) end() {
 	h.stop, h.line = true, nil
 }
 
-// status returns the status that the nth request is refused with, 0 for none.
-func (h *headWatch) status(n int) int {
-	if n == h.badHead {
+// status returns the status that the nth request, of HTTP/1.minor, is refused
+// with, 0 for none. HTTP/1.0 knows no transfer coding: net/http takes the body
+// for the next request. RFC 9112, 6.1.
+func (h *headWatch) status(n, minor int) int {
+	switch {
+	case n == h.badHead:
 		return h.badStatus
+	case n == h.codedHead && minor == 0:
+		return http.StatusBadRequest
 	}
 	return 0
 }

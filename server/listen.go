@@ -131,13 +131,13 @@ func (w *watched) SetReadDeadline(t time.Time) error {
 	return w.Conn.SetReadDeadline(t)
 }
 
-// verdict returns the status that the next request of the connection is refused
-// with, 0 for none. It is called once for each.
-func (w *watched) verdict() int {
+// verdict returns the status that r, the next request of the connection, is
+// refused with, 0 for none. It is called once for each.
+func (w *watched) verdict(r *http.Request) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests++
-	return w.head.status(w.requests)
+	return w.head.status(w.requests, r.ProtoMinor)
 }
 
 // watch is how a watched is found behind a net.Conn.

@@ -13,16 +13,9 @@ import (
 
 // newTLS returns the configuration of the https listeners.
 func newTLS(t *site.TLS, log *slog.Logger) (*tls.Config, error) {
-	k := &keeper{log: log}
-	for _, c := range t.Certificates {
-		p := &pair{cert: c.Certificate.Value, key: c.Key.Value}
-		if err := p.load(); err != nil {
-			return nil, c.Certificate.From.Errorf("%v; a chain and its key as PEM files", err)
-		}
-		if info, err := os.Stat(p.key); err == nil && info.Mode().Perm()&0o004 != 0 {
-			log.Warn("everybody on this machine may read the private key", "file", p.key)
-		}
-		k.pairs = append(k.pairs, p)
+	k, err := newKeeper(t.Certificates, log)
+	if err != nil {
+		return nil, err
 	}
 	return &tls.Config{
 		MinVersion:     t.MinVersion.Value,
@@ -40,15 +33,34 @@ type keeper struct {
 	next time.Time // when to look at the files again
 }
 
+func newKeeper(certificates []site.Certificate, log *slog.Logger) (*keeper, error) {
+	k := &keeper{log: log}
+	for _, c := range certificates {
+		p := &pair{cert: c.Certificate.Value, key: c.Key.Value}
+		if err := p.load(); err != nil {
+			return nil, c.Certificate.From.Errorf("%v; a chain and its key as PEM files", err)
+		}
+		if info, err := os.Stat(p.key); err == nil && info.Mode().Perm()&0o004 != 0 {
+			log.Warn("everybody on this machine may read the private key", "file", p.key)
+		}
+		k.pairs = append(k.pairs, p)
+	}
+	return k, nil
+}
+
 // lookEvery is how often, at most, the files are looked at.
 const lookEvery = 5 * time.Second
 
 // choose returns the certificate for the name that the client asks for, or the
 // first one.
 func (k *keeper) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return k.at(time.Now(), hello.ServerName), nil
+}
+
+func (k *keeper) at(now time.Time, name string) *tls.Certificate {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if now := time.Now(); now.After(k.next) {
+	if now.After(k.next) {
 		k.next = now.Add(lookEvery)
 		for _, p := range k.pairs {
 			if !p.changed() {
@@ -60,11 +72,11 @@ func (k *keeper) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		}
 	}
 	for _, p := range k.pairs {
-		if hello.ServerName != "" && p.tls.Leaf.VerifyHostname(hello.ServerName) == nil {
-			return p.tls, nil
+		if name != "" && p.tls.Leaf.VerifyHostname(name) == nil {
+			return p.tls
 		}
 	}
-	return k.pairs[0].tls, nil
+	return k.pairs[0].tls
 }
 
 // A pair is a certificate with its key, from two files.

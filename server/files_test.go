@@ -1,0 +1,116 @@
+package server_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A web root with a secret beside it.
+func webRoot(t *testing.T) (root string) {
+	t.Helper()
+	top := t.TempDir()
+	root = filepath.Join(top, "public")
+	for name, content := range map[string]string{
+		"secret.txt": "outside", "public/index.html": "home", "public/a.txt": "inside",
+		"public/.hidden": "outside", "public/sub/b.txt": "inside", "public/denied.txt": "outside",
+	} {
+		file := filepath.Join(top, name)
+		os.MkdirAll(filepath.Dir(file), 0o755)
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("../secret.txt", filepath.Join(root, "link.txt")); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func filesSite(t *testing.T, kind string) *running {
+	return start(t, "{ @"+kind+`, routes: [
+		{ match: '/denied.txt', handler: 'respond', respond: { status: 403 } },
+		{ pattern: '/to(?P<rest>.*)', handler: 'redirect', redirect: { to: '/${rest}' } },
+		{ match: '/files/', handler: 'static', static: { directory: '`+webRoot(t)+`' } },
+		{ match: '/', handler: 'static', static: { directory: '`+webRoot(t)+`' } },
+	] }`, nil)
+}
+
+// SF1, SF2, SF3, SF8: every spelling of a way out, against a prefix and the root.
+func TestSF1SF2SF3SF8NothingFromOutside(t *testing.T) {
+	for _, kind := range []string{"plain", "tls"} {
+		t.Run(kind, func(t *testing.T) {
+			r := filesSite(t, kind)
+			var targets []string
+			for _, start := range []string{"/", "/files/", "//", "/sub/", "/files/sub/", "/files//"} {
+				for _, up := range []string{
+					"../", "..%2f", "%2e%2e/", "%2e%2e%2f", ".%2e/", "..%5c", `..\`, "%252e%252e%252f", "..;/", "..%00/", "./../", "..//", "%c0%ae%c0%ae/", "..%u2215",
+				} {
+					for n := 1; n <= 2; n++ {
+						targets = append(targets, start+strings.Repeat(up, n)+"secret.txt")
+					}
+				}
+				for _, name := range []string{".hidden", "%2ehidden", "link.txt", ".", "..", "denied.txt%00", "denied.txt/.", "./denied.txt", "sub/../denied.txt", "%64enied.txt/", "denied%2etxt%2f"} {
+					targets = append(targets, start+name)
+				}
+			}
+			for _, target := range targets {
+				list := r.say("GET " + target + " HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
+				if got := codes(list); got != "400" && got != "404" && got != "403" {
+					t.Errorf("%s: %s", target, got)
+				}
+				for _, a := range list {
+					if b := body(t, a); strings.Contains(b, "outside") {
+						t.Errorf("%s: %s with the secret", target, a.Status)
+					}
+				}
+			}
+		})
+	}
+}
+
+// SF9: no redirect leads to another host.
+func TestSF9NoOpenRedirect(t *testing.T) {
+	r := filesSite(t, "plain")
+	for _, target := range []string{
+		"/to//evil.example", "/to/evil.example", "/to///evil.example/..", `/to\evil.example`, "/to/%5cevil.example", "/to%2f%2fevil.example",
+		"//evil.example/..", "//evil.example/sub", "/sub", "/files/sub", "//sub", "///evil.example/%2e%2e",
+		"/to/%0d%0aSet-Cookie:x", "/to/%09/evil.example",
+	} {
+		for _, a := range r.say("GET " + target + " HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n") {
+			to := a.Header.Get("Location")
+			if strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`) || strings.Contains(to, "://") || strings.ContainsAny(to, "\t\\") {
+				t.Errorf("%s: %s to %q", target, a.Status, to)
+			}
+			if a.Header.Get("Set-Cookie") != "" {
+				t.Errorf("%s: a field of its own", target)
+			}
+		}
+	}
+}
+
+// SF10: what was asked for does not stand in the answer.
+func TestSF10NotFoundSaysNothing(t *testing.T) {
+	r := filesSite(t, "plain")
+	for _, target := range []string{"/<script>alert(1)</script>", "/%3Cscript%3E", "/files/<script>", "/a.txt?<script>"} {
+		for _, a := range r.say("GET " + target + " HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n") {
+			if b := body(t, a); strings.Contains(b, "script") {
+				t.Errorf("%s: %q", target, b)
+			}
+			if a.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/plain") {
+				t.Errorf("%s: %v", target, a.Header)
+			}
+		}
+	}
+}
+
+// SF4: folders are not listed.
+func TestSF4NoListing(t *testing.T) {
+	r := filesSite(t, "plain")
+	for target, want := range map[string]string{"/sub/": "404", "/files/sub/": "404", "/": "200"} {
+		if got := codes(r.say("GET " + target + " HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")); got != want {
+			t.Errorf("%s: %s", target, got)
+		}
+	}
+}

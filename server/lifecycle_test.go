@@ -1,0 +1,459 @@
+package server_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/server"
+	"curlew.example/curlew/server/config"
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/server/site"
+	"curlew.example/curlew/wstest"
+)
+
+// Stopping closes every WebSocket with 1001 and lets a request be answered.
+func TestDrain(t *testing.T) {
+	for _, kind := range []string{"plain", "tls"} {
+		t.Run(kind, func(t *testing.T) {
+			entered, release := make(chan struct{}), make(chan struct{})
+			r := start(t, "{ @"+kind+`, timeouts: { drain: '100 ms' }, routes: [
+				{ match: '/slow', handler: 'slow' }, { handler: 'echo' }] }`, map[string]route.Constructor{
+				"slow": func(*site.Route, route.Endpoint) (http.Handler, error) {
+					return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						close(entered)
+						<-release
+						io.WriteString(w, "at last")
+					}), nil
+				},
+			})
+			var conns []*curlew.Conn
+			for range 20 {
+				conns = append(conns, r.dial("/", curlew.Options{}))
+			}
+			idle := r.connect() // and one that has said nothing
+			slow := r.connect()
+			io.WriteString(slow, "GET /slow HTTP/1.1\r\nHost: site.example\r\n\r\n")
+			<-entered
+			r.stop()
+			for _, c := range conns {
+				<-c.Done()
+				e := c.Err().(*curlew.CloseError)
+				if e.Code != curlew.GoingAway || !e.Remote || !e.Orderly() {
+					t.Errorf("%v", e)
+				}
+			}
+			if n, err := idle.Read(make([]byte, 1)); err == nil {
+				t.Errorf("%d bytes on the silent connection", n)
+			}
+			close(release)
+			if got := answers(slow); codes(got) != "200" || body(t, got[0]) != "at last" {
+				t.Errorf("the request under way: %s", codes(got))
+			}
+			err := <-r.ended
+			r.ended <- err
+			if err != nil {
+				t.Error(err)
+			}
+			if c, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimPrefix(r.url(), "https://"), "http://")); err == nil {
+				c.Close()
+				t.Error("still listening")
+			}
+		})
+	}
+}
+
+// A peer that does not answer the Close does not hold the drain up for longer
+// than the time of a close.
+func TestDrainDropsWhoStays(t *testing.T) {
+	r := start(t, `{ @plain, timeouts: { drain: '1 ms', close: '50 ms' }, routes: [{ handler: 'echo' }] }`, nil)
+	p, _ := wstest.Open(t, r.connect(), "/", nil)
+	r.stop()
+	p.Want("the server's close", wstest.Close(curlew.GoingAway, "server is stopping"))
+	err := <-r.ended
+	r.ended <- err
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCloseWithoutServe(t *testing.T) {
+	s := parse(t, "{ listen: ['127.0.0.1:0'], routes: [] }")
+	srv, err := server.New(s, server.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	addr := strings.TrimPrefix(srv.URLs()[0], "http://")
+	srv.Close()
+	srv.Close()
+	if c, err := net.Dial("tcp", addr); err == nil {
+		c.Close()
+		t.Error("still listening")
+	}
+	if err := srv.Listen(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Listen after Close: %v", err)
+	}
+}
+
+func TestCloseEndsServe(t *testing.T) {
+	r := start(t, "{ @plain, "+ok+" }", nil)
+	r.Close()
+	err := <-r.ended
+	r.ended <- err
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// All listeners or none.
+func TestListenAllOrNone(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	sock := filepath.Join(t.TempDir(), "s")
+	s := parse(t, "{ listen: ['unix:"+sock+"', '"+taken.Addr().String()+"'], routes: [] }")
+	srv, err := server.New(s, server.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Listen(); err == nil {
+		t.Fatal("two listeners at one address")
+	}
+	if len(srv.URLs()) > 0 {
+		t.Errorf("%v", srv.URLs())
+	}
+	if _, err := os.Lstat(sock); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is left over: %v", err)
+	}
+}
+
+// CF15: what lies where a socket shall be.
+func TestCF15UnixSockets(t *testing.T) {
+	dir := t.TempDir()
+	listen := func(path string) (*server.Server, error) {
+		srv, err := server.New(parse(t, "{ listen: ['unix:"+path+"'], "+ok+" }"), server.Options{Handlers: basic()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return srv, srv.Listen()
+	}
+	stale := filepath.Join(dir, "stale")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	live, err := listen(stale)
+	if err != nil {
+		t.Fatalf("a socket that nobody listens at: %v", err)
+	}
+	defer live.Close()
+	if _, err := listen(stale); err == nil {
+		t.Error("took a socket that is in use")
+	}
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	os.WriteFile(file, []byte("precious"), 0o644)
+	os.Symlink(file, link)
+	for _, path := range []string{file, link} {
+		if _, err := listen(path); err == nil {
+			t.Errorf("%s was taken for a socket", path)
+		}
+	}
+	if b, _ := os.ReadFile(file); string(b) != "precious" {
+		t.Error("a file was removed")
+	}
+
+	// And it serves.
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- live.Serve(ctx) }()
+	c, err := net.Dial("unix", stale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, get)
+	if got := codes(answers(c)); got != "200" {
+		t.Error(got)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(stale); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is left over: %v", err)
+	}
+}
+
+// TL3, TL5: what TLS is spoken, and with which certificate.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	first, second := wstest.Certificate("one.example"), wstest.Certificate("two.example", "*.three.example")
+	writePair(t, filepath.Join(dir, "one"), first)
+	writePair(t, filepath.Join(dir, "two"), second)
+	s, err := config.Parse(filepath.Join(dir, "site.json5"), []byte(`{ listen: 'https://127.0.0.1:0', tls: [
+		{ certificate: 'one.pem', key: 'one.key' }, { certificate: 'two.pem', key: 'two.key' }], `+ok+` }`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := serve(t, s)
+	got := func(o *tls.Config) string {
+		o.InsecureSkipVerify = true
+		c, err := tls.Dial("tcp", addr, o)
+		if err != nil {
+			return "refused"
+		}
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].DNSNames[0]
+	}
+	for name, want := range map[string]string{
+		"one.example": "one.example", "two.example": "two.example", "TWO.example": "two.example", "a.three.example": "two.example",
+		"": "one.example", "unknown.example": "one.example",
+	} {
+		if g := got(&tls.Config{ServerName: name}); g != want {
+			t.Errorf("TL5: %q gets the certificate of %s, want %s", name, g, want)
+		}
+	}
+	if g := got(&tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); g != "refused" {
+		t.Errorf("TL3: TLS 1.1: %s", g)
+	}
+	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := c.ConnectionState().NegotiatedProtocol; p != "http/1.1" {
+		t.Errorf("protocol %q", p)
+	}
+	c.Close()
+
+	// Plain HTTP on an https address is told so.
+	p, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	io.WriteString(p, get)
+	if got := codes(answers(p)); got != "400" {
+		t.Errorf("plain HTTP: %s", got)
+	}
+}
+
+// A certificate is read again when its files change; a bad one changes nothing.
+func TestCertificateReplaced(t *testing.T) {
+	dir := t.TempDir()
+	base := filepath.Join(dir, "site")
+	writePair(t, base, wstest.Certificate("one.example"))
+	log := new(safeBuffer)
+	old := time.Now().Add(-time.Hour)
+	age := func() { os.Chtimes(base+".pem", old, old); os.Chtimes(base+".key", old, old) }
+	age()
+	k, err := server.NewKeeper(log, base+".pem", base+".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := func(after time.Duration) string { return k.Leaf(time.Now().Add(after)) }
+	if got := name(0); got != "one.example" {
+		t.Fatal(got)
+	}
+	writePair(t, base, wstest.Certificate("two.example"))
+	if got := name(time.Hour); got != "two.example" {
+		t.Errorf("replaced: %s", got)
+	}
+	os.WriteFile(base+".pem", []byte("nonsense"), 0o600)
+	if got := name(2 * time.Hour); got != "two.example" {
+		t.Errorf("with a bad file: %s", got)
+	}
+	if !strings.Contains(log.String(), "old one stays") {
+		t.Errorf("nothing in the log: %s", log)
+	}
+}
+
+// TL14: a key that others may read is told of.
+func TestTL14ReadableKey(t *testing.T) {
+	dir := t.TempDir()
+	base := filepath.Join(dir, "site")
+	writePair(t, base, wstest.Certificate("one.example"))
+	os.Chmod(base+".key", 0o644)
+	log := new(safeBuffer)
+	if _, err := server.NewKeeper(log, base+".pem", base+".key"); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "private key") {
+		t.Errorf("%s", log)
+	}
+}
+
+// All that is wrong comes at once, each with its place.
+func TestErrorsOfNew(t *testing.T) {
+	s := parse(t, `{ listen: 'https://127.0.0.1:0', tls: { certificate: 'none.pem', key: 'none.key' }, routes: [
+  { match: '/a', handler: 'static', static: { directory: 'none' } },
+  { match: '/b', handler: 'static', static: { directory: 'site.json5' } },
+] }`)
+	_, err := server.New(s, server.Options{Handlers: basic()})
+	var list config.Errors
+	if !errors.As(err, &list) || len(list) != 3 {
+		t.Fatalf("%v", err)
+	}
+	for i, want := range []string{"site.json5:1:", "site.json5:2:", "site.json5:3:"} {
+		if !strings.Contains(list[i].Error(), want) {
+			t.Errorf("%v, want it at %s", list[i], want)
+		}
+	}
+	if _, err := server.New(parse(t, ok1), server.Options{}); err == nil {
+		t.Error("a handler that nobody has")
+	}
+}
+
+const ok1 = "{ " + ok + " }"
+
+// HTTPS without a certificate is said before anything listens.
+func TestHTTPSWithoutCertificate(t *testing.T) {
+	s := parse(t, ok1)
+	s.Listen = []site.Listen{{Network: "tcp", Address: "127.0.0.1:0", Secure: true}}
+	srv, err := server.New(s, server.Options{Handlers: basic()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Listen(); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("%v", err)
+	}
+}
+
+// timeouts.request: 503 if the handler comes back too late and without an answer.
+func TestRequestTimeout(t *testing.T) {
+	r := start(t, `{ @plain, routes: [{ timeouts: { request: '20 ms' }, handler: 'waits' }] }`, map[string]route.Constructor{
+		"waits": func(*site.Route, route.Endpoint) (http.Handler, error) {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/begun" {
+					io.WriteString(w, "begun")
+				}
+				<-r.Context().Done()
+			}), nil
+		},
+	})
+	if got := codes(r.say("GET / HTTP/1.1\r\nHost: site.example\r\n\r\n" + get)); got != "503" {
+		t.Errorf("%s, want 503 and the end", got)
+	}
+	if got := codes(r.say(strings.Replace(get, "GET /", "GET /begun", 1))); got != "200" {
+		t.Errorf("an answer that has begun: %s", got)
+	}
+}
+
+// SF12: a client that takes no bytes is dropped after timeouts.write.
+func TestSF12WriteTimeout(t *testing.T) {
+	gone := make(chan error, 1)
+	r := start(t, `{ @plain, timeouts: { write: '100 ms' }, routes: [{ handler: 'endless' }] }`, map[string]route.Constructor{
+		"endless": func(*site.Route, route.Endpoint) (http.Handler, error) {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				for p := make([]byte, 1<<20); ; {
+					if _, err := w.Write(p); err != nil {
+						gone <- err
+						return
+					}
+				}
+			}), nil
+		},
+	})
+	c := r.connect()
+	io.WriteString(c, get)
+	if err := <-gone; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
+// CF11: nothing of a stranger's stands in the log as it came. HS45: refusals are
+// few lines a second.
+func TestCF11LogOfStrangersHS45Floods(t *testing.T) {
+	r := start(t, `{ @plain, routes: [{ match: '/files/', handler: 'static', static: { directory: '.' } }, { handler: 'echo' }] }`, nil)
+	for _, target := range []string{"/%0a%0dlevel=ERROR", "/%1b[2J%1b]52;c;x%07", "/%e2%80%ae%e2%80%a8txt", "/%c2%9b31m", "/%7f", "/x?%0a", "/\xff\xfe"} {
+		r.say("GET " + target + " HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
+	}
+	p, _ := wstest.Open(t, r.connect(), "/", nil)
+	p.Send(wstest.Close(4000, "a\u202e\u2028\x1b[31m\x7f\u009b"))
+	p.Want("the answer", wstest.Close(4000, ""))
+	r.stop()
+	err := <-r.ended
+	r.ended <- err
+	log := r.log.String()
+	for _, ch := range log {
+		if ch != '\n' && (ch < ' ' || ch >= 0x7f && ch < 0xa0 || ch == 0x2028 || ch == 0x202e || ch == 0xfffd) {
+			t.Errorf("%U stands in the log:\n%s", ch, log)
+			break
+		}
+	}
+	if strings.Contains(log, "\nlevel=ERROR") {
+		t.Error("a line of a stranger's in the log")
+	}
+	if !strings.Contains(log, `websocket ended`) || !strings.Contains(log, "code=4000") {
+		t.Errorf("no line of the connection:\n%s", log)
+	}
+
+	f := start(t, "{ @plain, "+ok+" }", nil)
+	f.say(strings.Repeat("GET /../x HTTP/1.1\r\nHost: site.example\r\n\r\n", 500) + get)
+	if n := strings.Count(f.log.String(), "status=400"); n < 1 || n > 60 { // ten for each second that it took
+		t.Errorf("%d lines for 500 refusals", n)
+	}
+}
+
+// Queries may hold secrets.
+func TestAU10NoQueryInTheLog(t *testing.T) {
+	r := start(t, "{ @plain, "+ok+" }", nil)
+	r.say(strings.Replace(get, "GET /", "GET /?token=secret", 1))
+	r.stop()
+	err := <-r.ended
+	r.ended <- err
+	if log := r.log.String(); strings.Contains(log, "secret") || !strings.Contains(log, "status=200") {
+		t.Errorf("%s", log)
+	}
+}
+
+// Many connections come, talk and go while the server stops.
+func TestStopUnderLoad(t *testing.T) {
+	r := start(t, `{ @plain, timeouts: { drain: '20 ms' }, routes: [{ handler: 'echo' }] }`, nil)
+	addr := r.ws()
+	var wg sync.WaitGroup
+	begun := make(chan struct{}, 1000)
+	for range 8 {
+		wg.Go(func() {
+			for {
+				c, err := curlew.Dial(t.Context(), addr+"/", nil)
+				if err != nil {
+					return
+				}
+				begun <- struct{}{}
+				for range 50 {
+					if c.Write(t.Context(), curlew.Text, []byte("x")) != nil {
+						break
+					}
+					if _, _, err := c.Read(t.Context(), nil); err != nil {
+						break
+					}
+				}
+				c.Close(curlew.NormalClosure, "")
+				<-c.Done()
+			}
+		})
+	}
+	for range 40 {
+		<-begun
+	}
+	r.stop()
+	wg.Wait()
+}
