@@ -1,6 +1,7 @@
 package curlew
 
 import (
+	"bufio"
 	"errors"
 	"net/http"
 	"time"
@@ -100,6 +101,9 @@ func (u *upgrader) take(w http.ResponseWriter, head []byte, hs established) (*Co
 		hs.leftover = make([]byte, n)
 		brw.Reader.Read(hs.leftover)
 	}
+	// A handler that stays in ServeHTTP keeps net/http's connection alive; its
+	// buffer need not be.
+	*brw.Reader = bufio.Reader{}
 	conn.SetDeadline(time.Time{})
 	if u.set.write < never {
 		conn.SetWriteDeadline(time.Now().Add(u.set.write))
@@ -158,4 +162,3 @@ func deflateParams(e handshake.Extension) []deflate.Param {
 	}
 	return params
 }
-

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
 )
 
 // clock is everything about time on a connection: one timer, set for the next
@@ -34,8 +33,8 @@ type clock struct {
 // noInstant never comes.
 const noInstant = time.Duration(math.MaxInt64)
 
-// startClock sets the clock going.
-func (c *Conn) startClock() {
+// startClock sets the clock going. first is when something may be due.
+func (c *Conn) startClock(first time.Duration) {
 	k := &c.clock
 	k.wake.Store(int64(noInstant))
 	k.request.Store(int64(c.set.request))
@@ -43,7 +42,7 @@ func (c *Conn) startClock() {
 	k.mu.Lock()
 	k.timer = time.AfterFunc(never, c.tick)
 	k.mu.Unlock()
-	c.arm(pumpDelay)
+	c.arm(min(first, c.set.request, c.set.inactivity, k.interval))
 }
 
 // jitter varies d by up to 10 %, so that connections that came together do not
@@ -103,7 +102,7 @@ func (c *Conn) tick() {
 	if c.life.closing.Load() {
 		return
 	}
-	next = min(next, c.tickPump(now), c.tickPing(now))
+	next = min(next, c.tickPump(now), c.tickPing(now), c.tickStack(now))
 	if next < never {
 		c.arm(next)
 	}
@@ -130,9 +129,10 @@ func (c *Conn) tickClosing(now time.Duration) {
 func (c *Conn) tickLife(now time.Duration) time.Duration {
 	if c.window.full() { // we do not listen: the clocks stand still
 		c.in.heard.Store(int64(now))
+		c.in.active.Store(int64(now))
 	}
 	request := time.Duration(c.clock.request.Load())
-	active := time.Duration(max(c.in.heard.Load(), c.out.sent.Load()))
+	active := time.Duration(max(c.in.active.Load(), c.out.sent.Load()))
 	switch {
 	case now >= request:
 		c.close(&CloseError{Code: PolicyViolation, Reason: "request timeout", Err: errRequestTime})
@@ -222,4 +222,3 @@ func (c *Conn) Extend(d time.Duration) {
 
 // wake makes a reader that waits for bytes look around.
 func (c *Conn) wake() { c.stream.SetReadDeadline(time.Unix(1, 0)) }
-

@@ -49,14 +49,7 @@ func (c *Conn) Abort(cause error) {
 }
 
 // ended reports whether Err is set.
-func (c *Conn) ended() bool {
-	select {
-	case <-c.life.done:
-		return true
-	default:
-		return false
-	}
-}
+func (c *Conn) ended() bool { return c.life.over.Load() }
 
 // close begins the close handshake for the reason e, and reports whether it is
 // the first to do so.
@@ -175,8 +168,11 @@ func (c *Conn) finish(e *CloseError, polite bool) {
 	c.life.polite.Store(polite)
 	c.life.mu.Lock()
 	c.life.err = &final
+	if c.life.done != nil {
+		close(c.life.done)
+	}
+	c.life.over.Store(true)
 	c.life.mu.Unlock()
-	close(c.life.done)
 	notify()
 	if polite {
 		c.setDeadline()

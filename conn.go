@@ -55,10 +55,11 @@ type lifetime struct {
 	closing atomic.Bool   // the ending has begun, or is over
 	discard atomic.Bool   // by us: messages of the peer mean nothing from now on
 	polite  atomic.Bool   // the ending is in order: linger
-	done    chan struct{} // closed when err is set
+	over    atomic.Bool   // err is set
 
-	mu  sync.Mutex
-	err *CloseError
+	mu   sync.Mutex // guards the following
+	err  *CloseError
+	done chan struct{} // made when it is first asked for, closed when err is set
 }
 
 // traffic is what Info counts.
@@ -95,15 +96,11 @@ func newConn(s Stream, role Role, set *settings, hs established) *Conn {
 		began: time.Now(), url: hs.url, proto: hs.proto, subprot: hs.subprotocol,
 	}
 	c.preserve.Store(set.preserve)
-	c.life.done = make(chan struct{})
-	config := core.Config{
-		Server:       role == Server,
-		MaxMessage:   set.maxMessage,
-		MaxFragments: set.maxFragments,
-		CheckUTF8:    set.checkUTF8,
-	}
+	config := &set.decoder[role]
 	var d *deflate.Deflater
 	if p := hs.deflate; p != nil {
+		own := *config
+		config = &own
 		c.packed, c.level = true, hs.level
 		config.InflateBits, config.KeepContext = p.ClientBits, !p.ClientNoContext
 		c.bits, c.context = p.ServerBits, !p.ServerNoContext
@@ -118,8 +115,9 @@ func newConn(s Stream, role Role, set *settings, hs established) *Conn {
 	return c
 }
 
-// start begins what goes on by itself: the clock.
-func (c *Conn) start() { c.startClock() }
+// start begins what goes on by itself: the clock, which finds somebody to read
+// if nobody does soon.
+func (c *Conn) start() { c.startClock(pumpDelay) }
 
 // now is the time since the connection began.
 func (c *Conn) now() time.Duration { return time.Since(c.began) }
@@ -127,7 +125,18 @@ func (c *Conn) now() time.Duration { return time.Since(c.began) }
 // Done is closed when the connection has ended: both sides have closed, or it
 // failed. What ended it is in Err. The stream itself may live on for up to
 // Options.CloseTimeout, so that our Close reaches the peer.
-func (c *Conn) Done() <-chan struct{} { return c.life.done }
+func (c *Conn) Done() <-chan struct{} {
+	l := &c.life
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done == nil {
+		l.done = make(chan struct{})
+		if l.err != nil {
+			close(l.done)
+		}
+	}
+	return l.done
+}
 
 // Err is nil while the connection is open and afterwards always the same
 // *CloseError.

@@ -1,15 +1,62 @@
 package curlew
 
 import (
+	"sync"
+
 	"curlew.example/curlew/frame"
 	"curlew.example/curlew/internal/bufs"
 )
 
 const (
-	flushSize = 64 << 10 // so many bytes are encoded before they are written
-	wireSize  = 4 << 10  // of the first buffer for them
-	chunkSize = 16 << 10 // written at once where progress cannot be seen otherwise
+	flushSize  = 64 << 10 // so many bytes are encoded before they are written
+	wireSize   = 4 << 10  // of the first buffer for them
+	directSize = 4 << 10  // larger payloads are written from where they are, if possible
+	chunkSize  = 16 << 10 // written at once where progress cannot be seen otherwise
 )
+
+// A flusher is what flushing needs to remember. An idle connection has none.
+type flusher struct {
+	small  [wireSize]byte
+	base   []byte     // the buffer of wire: small, or of bufs
+	wire   []byte     // encoded, to be written
+	tail   []byte     // to be written behind wire: the rest of a large payload
+	tailOf message    // which tail is of
+	wrote  []*waiter  // of messages in wire and tail
+	own    ownMessage // the caller's message, if it flushes for one
+	ownErr error
+	close  bool // our Close is in wire
+}
+
+var flusherPool = sync.Pool{New: func() any { return new(flusher) }}
+
+// busyLocked begins to flush.
+func (o *outbound) busyLocked() {
+	o.busy = true
+	f := flusherPool.Get().(*flusher)
+	f.base = f.small[:]
+	f.wire = f.base[:0]
+	o.flusher = f
+}
+
+// idleLocked ends it.
+func (c *Conn) idleLocked() {
+	o := &c.out
+	f := o.flusher
+	o.busy, o.flusher = false, nil
+	o.heavy.Store(false)
+	f.freeBase()
+	f.base, f.wire = nil, nil // the rest is clean: all was written
+	flusherPool.Put(f)
+	if o.closed {
+		o.encoder.Release()
+	}
+}
+
+func (f *flusher) freeBase() {
+	if &f.base[0] != &f.small[0] {
+		bufs.Put(f.base)
+	}
+}
 
 // kick starts a goroutine that flushes, if there is something to flush, nobody
 // does yet, and it is not corked.
@@ -23,7 +70,7 @@ func (c *Conn) startFlush(corked bool) {
 	o.mu.Lock()
 	start := !o.busy && (corked || !o.corked) && o.waitsLocked()
 	if start {
-		o.busy = true
+		o.busyLocked()
 	}
 	o.mu.Unlock()
 	if start {
@@ -46,9 +93,9 @@ func (c *Conn) flush(try bool) (done bool, err error) {
 		if !c.put(try) {
 			return false, nil
 		}
-		if o.own == ownWritten {
-			err := o.ownErr
-			o.own, o.ownErr = ownNone, nil
+		if f := o.flusher; f.own == ownWritten {
+			err := f.ownErr
+			f.own, f.ownErr = ownNone, nil
 			c.handOver()
 			return true, err
 		}
@@ -69,39 +116,26 @@ func (c *Conn) handOver() {
 	}
 }
 
-// idleLocked ends the flushing.
-func (c *Conn) idleLocked() {
-	o := &c.out
-	o.busy = false
-	o.heavy.Store(false)
-	if o.base != nil {
-		bufs.Put(o.base)
-		o.base, o.wire = nil, nil
-	}
-	if o.closed {
-		o.encoder.Release()
-	}
-}
-
 // gather encodes what waits, up to a bound. If nothing does, the flushing ends
 // and more is false; err is set if the caller's own message was lost on the way.
 func (c *Conn) gather() (more bool, err error) {
 	o := &c.out
-	if len(o.wire) > 0 || len(o.tail) > 0 {
+	f := o.flusher
+	if len(f.wire) > 0 || len(f.tail) > 0 {
 		return true, nil // the rest of a try
 	}
 	o.mu.Lock()
-	for !o.closed && len(o.wire) < flushSize && len(o.tail) == 0 {
+	for !o.closed && len(f.wire) < flushSize && len(f.tail) == 0 {
 		if o.control.Owes() {
 			c.room(o.control.Size())
-			o.wire = o.control.Append(o.wire, &o.encoder)
+			f.wire = o.control.Append(f.wire, &o.encoder)
 		}
 		m, ok := o.popLocked()
 		if !ok {
 			if s := o.control.Closing(); s.Queued && !s.Sent {
 				c.room(frame.MaxHeader + frame.MaxControl)
-				o.wire = o.control.AppendClose(o.wire, &o.encoder)
-				o.closing = true
+				f.wire = o.control.AppendClose(f.wire, &o.encoder)
+				f.close = true
 			}
 			break
 		}
@@ -113,10 +147,10 @@ func (c *Conn) gather() (more bool, err error) {
 		c.encode(&m)
 		o.mu.Lock()
 	}
-	more = len(o.wire) > 0
+	more = len(f.wire)+len(f.tail) > 0
 	if !more {
-		if o.own != ownNone {
-			o.own, err = ownNone, errClosing
+		if f.own != ownNone {
+			f.own, err = ownNone, errClosing
 		}
 		c.idleLocked()
 	}
@@ -129,33 +163,34 @@ func (c *Conn) gather() (more bool, err error) {
 
 // room makes room for n more bytes in wire.
 func (c *Conn) room(n int) {
-	o := &c.out
-	if cap(o.wire)-len(o.wire) >= n {
+	f := c.out.flusher
+	if cap(f.wire)-len(f.wire) >= n {
 		return
 	}
-	base := bufs.Get(max(len(o.wire)+n, wireSize))
-	copy(base, o.wire)
-	o.wire = base[:len(o.wire)]
-	if o.base != nil {
-		bufs.Put(o.base)
-	}
-	o.base = base
+	base := bufs.Get(len(f.wire) + n)
+	copy(base, f.wire)
+	f.wire = base[:len(f.wire)]
+	f.freeBase()
+	f.base = base
 }
 
 // encode appends m to wire; the rest of a large one may be left in tail.
 func (c *Conn) encode(m *message) {
 	o := &c.out
+	f := o.flusher
 	p, n := m.data, m.size()
 	if m.wait != nil {
-		o.wrote = append(o.wrote, m.wait)
+		f.wrote = append(f.wrote, m.wait)
 	}
 	if m.own {
-		o.own = ownEncoded
+		f.own = ownEncoded
+	}
+	if !m.part || m.last {
+		c.traffic.messagesWritten.Add(1)
 	}
 	if m.prepared != nil {
-		if packed := m.prepared.encoded(c); packed != nil {
-			c.append(packed, *m)
-			c.traffic.messagesWritten.Add(1)
+		if encoded := m.prepared.encoded(c); encoded != nil {
+			c.attach(encoded, *m)
 			return
 		}
 		p = m.prepared.data
@@ -164,69 +199,73 @@ func (c *Conn) encode(m *message) {
 	switch {
 	case m.part:
 		c.room(n + n/c.set.maxFrame*frame.MaxHeader + 2*frame.MaxHeader + n/64 + 64)
-		o.wire = o.encoder.Part(o.wire, m.op, p, m.last, whole, !whole)
-	case n >= flushSize && (whole || o.encoder.Plain(n)) && c.role == Server:
-		c.room(flushSize)
-		o.wire = o.encoder.Head(o.wire, m.op, n)
-		c.append(p, *m)
-		c.traffic.messagesWritten.Add(1)
+		f.wire = o.encoder.Part(f.wire, m.op, p, m.last, whole, !whole)
+	case n >= directSize && c.role == Server && (whole || o.encoder.Plain(n)):
+		if m.buf != nil {
+			var head [frame.MaxHeader]byte
+			h := o.encoder.Head(head[:0], m.op, n)
+			p = m.buf[frame.MaxHeader-len(h):]
+			copy(p, h)
+		} else {
+			c.room(frame.MaxHeader)
+			f.wire = o.encoder.Head(f.wire, m.op, n)
+		}
+		c.attach(p, *m)
 		return
 	default:
 		c.room(n + n/c.set.maxFrame*frame.MaxHeader + frame.MaxHeader)
-		o.wire = o.encoder.Message(o.wire, m.op, p, whole)
-	}
-	if !m.part || m.last {
-		c.traffic.messagesWritten.Add(1)
+		f.wire = o.encoder.Message(f.wire, m.op, p, whole)
 	}
 	m.free()
 }
 
-// append copies p to wire as far as it is worth it and leaves the rest in tail.
-func (c *Conn) append(p []byte, m message) {
-	o := &c.out
-	if len(o.wire)+len(p) <= flushSize {
-		c.room(len(p))
-		o.wire = append(o.wire, p...)
-		m.free()
+// attach puts p, which is of m, behind wire: large as it is, if that takes no
+// write more, else as a copy.
+func (c *Conn) attach(p []byte, m message) {
+	f := c.out.flusher
+	if len(f.wire) == 0 && len(p) >= directSize || len(f.wire)+len(p) > flushSize {
+		if len(f.wire) > 0 && len(f.wire) < flushSize { // fill the write that is due anyway
+			n := min(len(p), flushSize-len(f.wire))
+			c.room(n)
+			f.wire = append(f.wire, p[:n]...)
+			p = p[n:]
+		}
+		f.tail, f.tailOf = p, m
 		return
 	}
-	c.room(flushSize - len(o.wire))
-	n := flushSize - len(o.wire)
-	if n > 0 {
-		o.wire = append(o.wire, p[:n]...)
-		p = p[n:]
-	}
-	o.tail, o.tailOf = p, m
+	c.room(len(p))
+	f.wire = append(f.wire, p...)
+	m.free()
 }
 
 // put writes wire and tail and tells those who wait. With try set it reports
 // false if the stream did not take all at once.
 func (c *Conn) put(try bool) bool {
-	o := &c.out
-	err := c.write(&o.wire, try)
-	if err == nil && len(o.wire) == 0 {
-		err = c.write(&o.tail, try)
+	f := c.out.flusher
+	err := c.write(&f.wire, try)
+	if err == nil && len(f.wire) == 0 {
+		err = c.write(&f.tail, try)
 	}
-	if err == nil && len(o.wire)+len(o.tail) > 0 {
+	if err == nil && len(f.wire)+len(f.tail) > 0 {
 		return false
 	}
-	o.wire, o.tail = o.base[:0], nil
-	o.tailOf.free()
-	o.tailOf = message{}
+	f.wire, f.tail = f.base[:0], nil
+	f.tailOf.free()
+	f.tailOf = message{}
 	if err != nil {
 		c.lost(err)
 		err = c.Err()
 	}
-	for i, w := range o.wrote {
+	for i, w := range f.wrote {
 		w.done <- err
-		o.wrote[i] = nil
+		f.wrote[i] = nil
 	}
-	o.wrote = o.wrote[:0]
-	if o.own == ownEncoded {
-		o.own, o.ownErr = ownWritten, err
+	f.wrote = f.wrote[:0]
+	if f.own == ownEncoded {
+		f.own, f.ownErr = ownWritten, err
 	}
-	if o.closing {
-		o.closing = false
+	if f.close {
+		f.close = false
 		if err == nil {
 			c.closeWritten()
 		}

@@ -5,6 +5,7 @@ import (
 	"log"
 	"net/http"
 	"runtime/debug"
+	"time"
 )
 
 // Handle returns a handler that accepts WebSocket connections and handles them
@@ -38,43 +39,97 @@ func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if ev == nil {
 		ev = &Events{}
 	}
-	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
-	c.start()
-	go c.handle(ev, server)
+	d := &driver{c: c, ev: ev, ctx: context.Background()}
+	d.server, _ = r.Context().Value(http.ServerContextKey).(*http.Server)
+	c.startClock(noInstant)
+	if c.enter() == nil {
+		go d.handle()
+	}
 }
 
-// handle is the goroutine of a connection of Handle.
-func (c *Conn) handle(ev *Events, server *http.Server) {
-	d := driver{c: c, ev: ev}
-	if c.enter() != nil {
-		return
+// handle is the goroutine of a connection of Handle. An idle connection waits
+// right here, with next to nothing on the stack. Once work has made the stack
+// grow, the clock sees to it that an idle connection goes on with a new one.
+func (d *driver) handle() {
+	err := d.begin()
+	for err == errBytes {
+		if err = d.c.fill(d.ctx); err == errWoken && d.c.in.restack.CompareAndSwap(true, false) {
+			go d.handle()
+			return
+		}
+		if err == nil || err == errWoken {
+			d.c.noteStack()
+			err = d.guarded((*driver).work)
+		}
 	}
-	c.guarded(server, func() { d.run(context.Background()) })
-	<-c.life.done
-	c.guarded(server, d.end)
-	c.leave()
+	<-d.c.Done()
+	d.guarded((*driver).end)
+	d.c.leave()
+}
+
+// begin calls the first event and handles what is there, once.
+func (d *driver) begin() error {
+	c := d.c
+	if d.begun {
+		return errBytes
+	}
+	d.begun = true
+	if d.ev.Open == nil && c.in.buf == nil && c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
+		c.in.reader.mine = true
+		return errBytes
+	}
+	c.noteStack()
+	d.guarded((*driver).open)
+	return d.guarded((*driver).work)
+}
+
+// noteStack tells the clock that the stack is about to grow.
+func (c *Conn) noteStack() {
+	if c.fd != nil && !c.in.grown.Load() {
+		c.in.grown.Store(true)
+		c.arm(time.Duration(c.in.heard.Load()) + stackDelay)
+	}
+}
+
+// stackDelay is how long a connection must be idle to be given a new stack.
+const stackDelay = time.Second
+
+// tickStack has an idle connection of Handle begin a new stack.
+func (c *Conn) tickStack(now time.Duration) time.Duration {
+	if !c.in.grown.Load() || c.in.pump.Load() != pumpHeld {
+		return never
+	}
+	if due := time.Duration(c.in.heard.Load()) + stackDelay; now < due {
+		return due
+	}
+	c.in.grown.Store(false)
+	c.in.restack.Store(true)
+	c.wake()
+	return never
 }
 
 // guarded calls f and turns its panic into a log line and the end of the
 // connection.
-func (c *Conn) guarded(server *http.Server, f func()) {
+func (d *driver) guarded(f func(*driver) error) (err error) {
 	defer func() {
 		v := recover()
 		if v == nil {
 			return
 		}
-		c.close(&CloseError{Code: InternalError, Err: &panicError{v}})
+		c := d.c
+		err = &panicError{v}
+		c.close(&CloseError{Code: InternalError, Err: err})
 		c.pumpAway()
 		if v == http.ErrAbortHandler {
 			return
 		}
 		logf := log.Printf
-		if server != nil && server.ErrorLog != nil {
-			logf = server.ErrorLog.Printf
+		if d.server != nil && d.server.ErrorLog != nil {
+			logf = d.server.ErrorLog.Printf
 		}
 		logf("curlew: panic in a callback: %v\n%s", v, debug.Stack())
 	}()
-	f()
+	return f(d)
 }
 
 // A panicError is what a callback panicked with.

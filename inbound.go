@@ -33,6 +33,7 @@ type inbound struct {
 	buf     []byte // what of it is not parsed yet
 	size    int    // of the next base, for streams without a descriptor
 	lent    bool   // a callback may be using pieces of base and of the decoder's buffer
+	came    int    // since active was set: bytes of a frame, or more than anyone asks for
 
 	// Owned by the reader, see reader.go.
 	reading atomic.Bool // taken by a Read, Reader or Serve
@@ -40,6 +41,9 @@ type inbound struct {
 
 	turns     atomic.Uint32 // how often the pump was let go of
 	heard     atomic.Int64  // when bytes last came
+	active    atomic.Int64  // when a frame last came, or a good part of one
+	grown     atomic.Bool   // Handle's goroutine has needed much stack
+	restack   atomic.Bool   // it is to begin with a new one
 	interrupt interrupt
 }
 
@@ -51,18 +55,21 @@ const (
 )
 
 const (
-	readSize = 16 << 10
+	readSize = 64 << 10 // where a buffer is held only while there are bytes
+	holdSize = 16 << 10 // where it must be held to wait
 	idleSize = 1 << 10 // of an idle connection's buffer, where it must have one
 )
 
 // next finds the next piece of a message in what the peer sent; its payload is
 // lent until the pump is let go of or next is called again. The caller holds
 // the pump, and the window is empty. Everything else that comes is dealt with
-// here. idle is called each time there is nothing left but to wait for bytes.
+// here. idle is called each time there is nothing left but to wait for bytes; if
+// it returns errBytes or another error, so does next, and the caller waits.
 func (c *Conn) next(ctx context.Context, ev *core.Event, idle func() error) error {
 	for {
 		n := c.in.decoder.Next(c.in.buf, ev)
 		c.in.buf = c.in.buf[n:]
+		c.note(ev)
 		switch ev.Kind {
 		case core.Data:
 			if c.life.discard.Load() {
@@ -90,12 +97,31 @@ func (c *Conn) next(ctx context.Context, ev *core.Event, idle func() error) erro
 	}
 }
 
+// activeSize is how much of a frame is activity although it is not complete: a
+// byte now and then is not.
+const activeSize = 4 << 10
+
+// note keeps the account of activity: cheap here, for when it is looked at.
+func (c *Conn) note(ev *core.Event) {
+	switch {
+	case ev.Kind == core.None:
+		if c.in.came >= activeSize {
+			c.in.came = 0
+			c.in.active.Store(c.in.heard.Load())
+		}
+	case ev.Kind == core.Data && !ev.FrameEnd:
+		c.in.came += len(ev.Payload)
+	default:
+		c.in.came = activeSize
+	}
+}
+
 // awaitEnd waits until our answer to the peer's Close, or our Close for its
 // mistake, is written. CloseTimeout bounds it.
 func (c *Conn) awaitEnd(ctx context.Context) error {
-	c.kick()
+	c.flushNow()
 	select {
-	case <-c.life.done:
+	case <-c.Done():
 		return c.Err()
 	case <-ctx.Done():
 		return ctx.Err()
@@ -134,16 +160,19 @@ func (c *Conn) fill(ctx context.Context) error {
 	return c.Err()
 }
 
+// errBytes: nothing is left but to wait for bytes, with fill.
+var errBytes = errors.New("curlew: bytes are needed")
+
 // errWoken: somebody wants the reader to look around (see Conn.wake).
 var errWoken = errors.New("curlew: woken")
 
 // recv reads bytes into buf.
 func (c *Conn) recv() (err error) {
-	size := readSize
-	for want := c.in.decoder.Wanted(); size < 256<<10 && want > int64(size); {
-		size *= 4
-	}
 	if c.fd != nil {
+		size := readSize
+		if c.in.decoder.Wanted() > readSize {
+			size *= 4
+		}
 		c.freeBuf()
 		c.in.base, err = c.fd.Recv(size) // holds no buffer while it waits
 		c.in.buf = c.in.base
@@ -159,8 +188,8 @@ func (c *Conn) recv() (err error) {
 	n, err := c.stream.Read(c.in.base)
 	c.in.buf = c.in.base[:n]
 	switch {
-	case n == c.in.size && n < size: // there is more: read more at once
-		c.in.size = min(4*n, readSize)
+	case n == c.in.size && n < holdSize: // there is more: read more at once
+		c.in.size = min(4*n, holdSize)
 	case n <= c.in.size/16 && c.in.size > idleSize:
 		c.in.size /= 4
 	}
@@ -230,7 +259,7 @@ func (c *Conn) retire() {
 	c.freeBuf()
 	c.in.decoder.Release()
 	if c.life.polite.Load() {
-		p := bufs.Get(readSize)
+		p := bufs.Get(holdSize)
 		for {
 			_, err := c.stream.Read(p)
 			if errors.Is(err, os.ErrDeadlineExceeded) {

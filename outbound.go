@@ -33,16 +33,9 @@ type outbound struct {
 	sent     atomic.Int64 // when a message was last given to us
 	writing  atomic.Int64 // since when the stream takes nothing of what it is given; 0: nothing is given
 
-	// Owned by whoever flushes.
+	// Owned by whoever flushes. flusher is nil while nobody does.
 	encoder core.Encoder
-	base    []byte     // buffer of wire, of bufs
-	wire    []byte     // encoded, to be written
-	tail    []byte     // to be written behind wire: the rest of a large payload
-	tailOf  message    // which tail is of
-	wrote   []*waiter  // of messages in wire and tail
-	own     ownMessage // the caller's message, if it flushes for one
-	ownErr  error
-	closing bool // our Close is in wire
+	flusher *flusher
 }
 
 // ownMessage is where the message of a caller who flushes himself is.
@@ -57,13 +50,13 @@ const (
 
 // A message waits in the queue, or is a piece of one and waits in a Writer.
 type message struct {
-	data     []byte    // payload; of bufs unless borrowed
+	data     []byte    // payload
+	buf      []byte    // of bufs, with room for a header in front of data; nil if data is the caller's
 	prepared *Prepared // instead of data
 	wait     *waiter   // who waits until it is written; nil: nobody
 	lane     *Writer   // not a message: the turn of a Writer
 	op       frame.Opcode
-	borrowed bool // data is the caller's: only while he flushes himself
-	own      bool // the caller's who flushes himself
+	own      bool // of a caller who flushes himself; data is his
 	whole    bool // one frame, as it is
 	part     bool // a piece
 	last     bool // the last piece
@@ -78,10 +71,17 @@ func (m *message) size() int {
 
 // free gives the payload's buffer back.
 func (m *message) free() {
-	if m.data != nil && !m.borrowed {
-		bufs.Put(m.data)
+	if m.buf != nil {
+		bufs.Put(m.buf)
 	}
-	m.data = nil
+	m.data, m.buf = nil, nil
+}
+
+// copy makes data a copy of p.
+func (m *message) copy(p []byte) {
+	m.buf = bufs.Get(frame.MaxHeader + len(p))
+	m.data = m.buf[frame.MaxHeader:]
+	copy(m.data, p)
 }
 
 // A waiter waits until a message is written, or fails. begun is guarded by

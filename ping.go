@@ -37,7 +37,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	select {
 	case d := <-done:
 		return d, nil
-	case <-c.life.done:
+	case <-c.Done():
 		return 0, c.Err()
 	case <-ctx.Done():
 		c.clock.pings.forget(done)

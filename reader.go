@@ -16,9 +16,9 @@ type reader struct {
 
 	open  bool   // inside a message, of which
 	t     Type   // this is the type,
-	saved []byte // and this is what a cancelled Read had read already;
-	skip  bool   // or a Reader has begun it, and only that one may go on
-	rest  []byte // what was read and the Reader has not handed out
+	skip  bool   // and a Reader has begun it, and only that one may go on;
+	saved bool   // or a cancelled Read has begun it, and rest is what it had read
+	rest  []byte // what was read and the Reader, owner, has not handed out
 	owner *messageReader
 }
 
@@ -63,7 +63,9 @@ func (c *Conn) piece(ctx context.Context, ev *core.Event, idle func() error) err
 	for {
 		if c.window.n.Load() > 0 {
 			if c.window.full() {
-				c.in.heard.Store(int64(c.now())) // we listen again
+				now := int64(c.now()) // we listen again
+				c.in.heard.Store(now)
+				c.in.active.Store(now)
 			}
 			if c.life.discard.Load() {
 				c.window.clear()
@@ -87,7 +89,7 @@ func (c *Conn) piece(ctx context.Context, ev *core.Event, idle func() error) err
 		if c.ended() {
 			return c.Err()
 		}
-		if err := idle(); err != nil && err != errWoken {
+		if err := idle(); err != nil && err != errWoken && err != errBytes {
 			return err
 		}
 		if err := c.awaitPump(ctx); err != nil {
@@ -106,15 +108,17 @@ func (c *Conn) Read(ctx context.Context, buf []byte) (Type, []byte, error) {
 	}
 	defer c.leave()
 	r, start := &c.in.reader, len(buf)
-	if r.saved != nil {
-		buf = append(buf, r.saved...)
-		r.saved = nil
+	r.owner = nil
+	if r.saved {
+		buf = append(buf, r.rest...)
+		r.saved = false
 	}
+	r.rest = nil
 	var ev core.Event
 	for {
-		if err := c.piece(ctx, &ev, c.kickIdle); err != nil {
+		if err := c.piece(ctx, &ev, c.flushIdle); err != nil {
 			if r.open && !r.skip && !c.ended() {
-				r.saved = append([]byte{}, buf[start:]...)
+				r.rest, r.saved = append([]byte(nil), buf[start:]...), true
 			}
 			return 0, buf[:start], err
 		}
@@ -152,14 +156,14 @@ func (c *Conn) Reader(ctx context.Context) (Type, io.Reader, error) {
 	defer c.leave()
 	r := &c.in.reader
 	r.owner = nil
-	if r.saved != nil { // a cancelled Read had begun this one
-		r.rest, r.saved = r.saved, nil
-		return c.begin(ctx, !r.open)
+	if r.saved { // a cancelled Read had begun this one
+		r.saved = false
+		return c.begin(ctx, false)
 	}
 	r.rest = nil
 	var ev core.Event
 	for {
-		if err := c.piece(ctx, &ev, c.kickIdle); err != nil {
+		if err := c.piece(ctx, &ev, c.flushIdle); err != nil {
 			return 0, nil, err
 		}
 		if c.skips(&ev) {
@@ -210,7 +214,7 @@ func (m *messageReader) read(ctx context.Context, p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		var ev core.Event
-		if err := c.piece(ctx, &ev, c.kickIdle); err != nil {
+		if err := c.piece(ctx, &ev, c.flushIdle); err != nil {
 			return 0, err
 		}
 		m.last = ev.Last

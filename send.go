@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"curlew.example/curlew/frame"
-	"curlew.example/curlew/internal/bufs"
 )
 
 // errClosing is what senders get from when a Close is queued until Err is set.
@@ -56,7 +55,6 @@ func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
 		return err
 	}
 	o := &c.out
-	m := message{op: frame.Opcode(t), data: p}
 	o.mu.Lock()
 	if err := o.closedLocked(); err != nil {
 		o.mu.Unlock()
@@ -66,11 +64,11 @@ func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
 	// With a context that may end, a blocked write must not hold us.
 	try := ctx.Done() != nil
 	if o.busy || o.writer != nil || try && c.fd == nil {
-		return c.writeQueued(ctx, m)
+		return c.writeQueued(ctx, t, p)
 	}
-	m.own, m.borrowed = true, true
-	o.busy, o.own = true, ownWaits
-	o.pushLocked(m)
+	o.busyLocked()
+	o.flusher.own = ownWaits
+	o.pushLocked(message{op: frame.Opcode(t), data: p, own: true})
 	o.mu.Unlock()
 	done, err := c.flush(try)
 	if !done {
@@ -79,16 +77,16 @@ func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
 	return c.endError(err)
 }
 
-// writeQueued queues a copy of m and waits until it is written. The caller has
+// writeQueued queues a copy of p and waits until it is written. The caller has
 // locked c.out.mu, which is released.
-func (c *Conn) writeQueued(ctx context.Context, m message) error {
+func (c *Conn) writeQueued(ctx context.Context, t Type, p []byte) error {
 	o := &c.out
-	m.data = clone(m.data)
-	m.wait = newWaiter()
+	m := message{op: frame.Opcode(t), wait: newWaiter()}
+	m.copy(p)
 	o.pushLocked(m)
 	start := !o.busy && (o.writer == nil || o.waitsLocked())
 	if start {
-		o.busy = true
+		o.busyLocked()
 	}
 	o.mu.Unlock()
 	if start {
@@ -102,23 +100,25 @@ func (c *Conn) writeQueued(ctx context.Context, m message) error {
 // goroutine goes on, and we wait.
 func (c *Conn) writeRest(ctx context.Context) error {
 	o := &c.out
-	w := newWaiter()
+	f, w := o.flusher, newWaiter()
 	o.mu.Lock()
-	if o.own == ownEncoded {
+	if f.own == ownEncoded {
 		w.begun = true
-		o.wrote = append(o.wrote, w)
-		if o.tailOf.borrowed {
-			o.tail = clone(o.tail)
-			o.tailOf = message{data: o.tail}
+		f.wrote = append(f.wrote, w)
+		if len(f.tail) > 0 && f.tailOf.own {
+			f.tailOf = message{}
+			f.tailOf.copy(f.tail)
+			f.tail = f.tailOf.data
 		}
 	} else {
 		for i := o.head; i < len(o.queue); i++ {
 			if m := &o.queue[i]; m.own {
-				m.data, m.own, m.borrowed, m.wait = clone(m.data), false, false, w
+				m.copy(m.data)
+				m.own, m.wait = false, w
 			}
 		}
 	}
-	o.own = ownNone
+	f.own = ownNone
 	o.mu.Unlock()
 	go c.flush(false)
 	return c.await(ctx, w)
@@ -154,13 +154,6 @@ type sendingError struct{ err error }
 
 func (e *sendingError) Error() string   { return ErrSending.Error() + ": " + e.err.Error() }
 func (e *sendingError) Unwrap() []error { return []error{ErrSending, e.err} }
-
-// clone copies p into a buffer of bufs.
-func clone(p []byte) []byte {
-	b := bufs.Get(len(p))
-	copy(b, p)
-	return b
-}
 
 // Send queues a message and never blocks. p is copied. With the queue full,
 // Options.WhenFull decides. Within a callback of Events what is sent leaves
@@ -205,13 +198,13 @@ func (c *Conn) enqueue(m message, p []byte) error {
 		return c.endError(errClosing)
 	}
 	if m.prepared == nil {
-		m.data = clone(p)
+		m.copy(p)
 	}
 	o.sent.Store(int64(c.now()))
 	o.pushLocked(m)
 	start := !o.busy && !o.corked && o.waitsLocked()
 	if start {
-		o.busy = true
+		o.busyLocked()
 	}
 	o.mu.Unlock()
 	if start {

@@ -3,6 +3,7 @@ package curlew
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"curlew.example/curlew/internal/bufs"
 	"curlew.example/curlew/internal/core"
@@ -18,11 +19,20 @@ func Serve(ctx context.Context, c *Conn, ev *Events) error {
 	if err := c.enter(); err != nil {
 		return err
 	}
-	d := driver{c: c, ev: ev}
-	err := d.run(ctx)
+	d := driver{c: c, ev: ev, ctx: ctx}
+	d.open()
+	err := d.work()
+	for err == errBytes {
+		if err = c.fill(ctx); err == nil || err == errWoken {
+			err = d.work()
+		}
+	}
+	d.uncork()
 	if c.ended() {
 		d.end()
 		err = nil
+	} else {
+		d.keep()
 	}
 	c.leave()
 	return err
@@ -33,29 +43,36 @@ func Serve(ctx context.Context, c *Conn, ev *Events) error {
 type driver struct {
 	c      *Conn
 	ev     *Events
+	ctx    context.Context
+	server *http.Server // of Handle, for its ErrorLog; may be nil
+	begun  bool         // of Handle
 	corked bool
 	msg    []byte // what has come of a message or piece, in a buffer of bufs
 	t      Type
 }
 
-func (d *driver) run(ctx context.Context) error {
+// open calls the first event, behind which comes what a cancelled Read has left.
+func (d *driver) open() error {
 	c, r := d.c, &d.c.in.reader
 	r.owner = nil
-	if r.saved != nil {
-		d.add(r.saved)
-		d.t, r.saved = r.t, nil
+	if r.saved {
+		d.add(r.rest)
+		d.t, r.saved = r.t, false
 	}
+	r.rest = nil
 	if d.ev.Open != nil {
 		d.callback(func() { d.ev.Open(c) })
 	}
+	return nil
+}
+
+// work handles all that is there. With errBytes it holds the pump, and fill is
+// to be called next; any other error is the end.
+func (d *driver) work() error {
+	c, r := d.c, &d.c.in.reader
 	var ev core.Event
 	for {
-		if err := c.piece(ctx, &ev, d.idle); err != nil {
-			d.uncork()
-			if len(d.msg) > 0 && !c.ended() { // for whoever reads next
-				r.saved, r.t, r.open = append([]byte{}, d.msg...), d.t, true
-			}
-			d.drop()
+		if err := c.piece(d.ctx, &ev, d.idle); err != nil {
 			return err
 		}
 		if c.skips(&ev) {
@@ -71,8 +88,17 @@ func (d *driver) run(ctx context.Context) error {
 	}
 }
 
+// keep saves what has come of a message for whoever reads next.
+func (d *driver) keep() {
+	if r := &d.c.in.reader; r.open && !r.skip {
+		r.rest, r.saved = append([]byte(nil), d.msg...), true
+	}
+	d.drop()
+}
+
 // end calls the last events. It has the floor for good: nothing else is called.
-func (d *driver) end() {
+func (d *driver) end() error {
+	d.drop()
 	e := d.c.Err().(*CloseError)
 	if d.ev.Error != nil && (e.Err != nil || e.Code == AbnormalClosure) {
 		var err error = e
@@ -84,6 +110,7 @@ func (d *driver) end() {
 	if d.ev.Close != nil {
 		d.ev.Close(d.c, e)
 	}
+	return nil
 }
 
 // data hands a piece on, or keeps it until there is more.
@@ -211,7 +238,7 @@ func (d *driver) idle() error {
 	if !d.c.in.reader.mine {
 		return errWoken // somebody pumps: look into the window
 	}
-	return nil
+	return errBytes
 }
 
 // uncork sends what callbacks have sent. If the peer does not take it we wait,
@@ -223,7 +250,7 @@ func (d *driver) uncork() {
 	d.corked = false
 	start := !o.busy && o.waitsLocked()
 	if start {
-		o.busy = true
+		o.busyLocked()
 	}
 	o.mu.Unlock()
 	if !start {

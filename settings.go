@@ -3,6 +3,8 @@ package curlew
 import (
 	"math"
 	"time"
+
+	"curlew.example/curlew/internal/core"
 )
 
 // settings are Options with the defaults filled in and "none" as the largest
@@ -17,6 +19,7 @@ type settings struct {
 	whenFull     Policy
 	preserve     bool
 	checkUTF8    bool
+	decoder      [2]core.Config // by Role, without compression
 
 	ping, pong, inactivity, request, write, close time.Duration
 }
@@ -43,6 +46,14 @@ func newSettings(o *Options) *settings {
 		request:      limit(o.RequestTimeout, never, never),
 		write:        limit(o.WriteTimeout, 10*time.Second, never),
 		close:        limit(o.CloseTimeout, 5*time.Second, never),
+	}
+	for role := range s.decoder {
+		s.decoder[role] = core.Config{
+			Server:       Role(role) == Server,
+			MaxMessage:   s.maxMessage,
+			MaxFragments: s.maxFragments,
+			CheckUTF8:    s.checkUTF8,
+		}
 	}
 	if o.Compression != nil {
 		s.minSize = max(limit(o.Compression.MinSize, 512, 0), 0)

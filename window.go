@@ -116,7 +116,7 @@ func (c *Conn) awaitPump(ctx context.Context) error {
 	select {
 	case <-ready:
 		return nil
-	case <-c.life.done:
+	case <-c.Done():
 		return c.Err()
 	case <-ctx.Done():
 		return ctx.Err()
@@ -129,7 +129,7 @@ func (c *Conn) pumpWindow() {
 	c.detach()
 	var ev core.Event
 	for {
-		err := c.next(context.Background(), &ev, c.kickIdle)
+		err := c.next(context.Background(), &ev, c.flushIdle)
 		if err == errWoken {
 			continue
 		}
@@ -143,7 +143,7 @@ func (c *Conn) pumpWindow() {
 			break
 		}
 	}
-	c.kick() // pongs owed
+	c.flushNow() // pongs owed
 	c.in.pump.Store(pumpFree)
 	c.window.signal()
 	if c.ended() || c.life.closing.Load() {
@@ -151,9 +151,9 @@ func (c *Conn) pumpWindow() {
 	}
 }
 
-// kickIdle is next's idle where nobody corks: what is owed is sent by a
-// goroutine of its own.
-func (c *Conn) kickIdle() error {
-	c.kick()
+// flushIdle is next's idle beside a Read, or while a callback takes its time:
+// what is owed is sent by a goroutine of its own.
+func (c *Conn) flushIdle() error {
+	c.flushNow()
 	return nil
 }

@@ -68,7 +68,7 @@ func (c *Conn) Writer(ctx context.Context, t Type) (*Writer, error) {
 	} else if o.writer == w {
 		o.writer = nil // nothing was sent yet
 		if o.waitsLocked() && !o.busy {
-			o.busy = true
+			o.busyLocked()
 			go c.flush(false)
 		}
 	}
@@ -101,7 +101,7 @@ func (w *Writer) Finish(p []byte) error {
 	if err := w.check(p, true); err != nil {
 		return err
 	}
-	err := w.push(message{op: frame.Opcode(w.t), data: clone(p), part: true, whole: true, last: true})
+	err := w.push(message{part: true, whole: true, last: true}, p)
 	w.err = ErrWriterClosed
 	w.c.kick()
 	return w.c.endError(err)
@@ -128,7 +128,7 @@ func (w *Writer) TryWrite(p []byte) (int, error) {
 	if err := w.check(p[:n], false); err != nil {
 		return 0, err
 	}
-	if err := w.push(message{op: frame.Opcode(w.t), data: clone(p[:n]), part: true}); err != nil {
+	if err := w.push(message{part: true}, p[:n]); err != nil {
 		return 0, w.c.endError(err)
 	}
 	w.c.kick()
@@ -140,8 +140,8 @@ func (w *Writer) send(p []byte, whole, last bool) (int, error) {
 	if err := w.check(p, last); err != nil {
 		return 0, err
 	}
-	m := message{op: frame.Opcode(w.t), data: clone(p), wait: newWaiter(), part: true, whole: whole, last: last}
-	if err := w.push(m); err != nil {
+	m := message{wait: newWaiter(), part: true, whole: whole, last: last}
+	if err := w.push(m, p); err != nil {
 		return 0, w.c.endError(err)
 	}
 	w.c.flushNow()
@@ -172,16 +172,17 @@ func (w *Writer) check(p []byte, last bool) error {
 	return nil
 }
 
-// push queues a piece.
-func (w *Writer) push(m message) error {
+// push queues a copy of p as the piece m.
+func (w *Writer) push(m message, p []byte) error {
 	o := &w.c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := o.closedLocked(); err != nil {
-		m.free()
 		w.err = ErrWriterClosed
 		return err
 	}
+	m.op = frame.Opcode(w.t)
+	m.copy(p)
 	now := w.c.now()
 	w.last = now
 	o.sent.Store(int64(now))

@@ -45,7 +45,7 @@ type Event struct {
 // A Decoder turns the peer's bytes into events. Its zero value is not usable;
 // see NewDecoder. One goroutine at a time may use it.
 type Decoder struct {
-	config Config
+	config *Config
 	phase  phase
 
 	// The frame at hand.
@@ -53,6 +53,7 @@ type Decoder struct {
 	left   int64 // payload bytes still to come
 	clear  int   // of them, at the front: already unmasked, but not consumed
 	pos    int   // offset of the next payload byte, for the mask
+	full   bool  // more may come out of the compressed bytes consumed
 
 	// The message at hand.
 	open       bool // begun and not ended
@@ -81,8 +82,9 @@ const (
 // outSize is how much is inflated before it is handed on.
 const outSize = 16 << 10
 
-// NewDecoder returns a Decoder by value, to be part of a larger struct.
-func NewDecoder(c Config) Decoder { return Decoder{config: c} }
+// NewDecoder returns a Decoder by value, to be part of a larger struct. c, which
+// many may share, is not changed any more.
+func NewDecoder(c *Config) Decoder { return Decoder{config: c} }
 
 // Release gives back what the Decoder holds. It discards all bytes from then on.
 func (d *Decoder) Release() {
@@ -139,12 +141,12 @@ func (d *Decoder) Next(p []byte, ev *Event) (n int) {
 			}
 			n += d.nextHeader(p[n:], ev)
 		case inPayload:
-			if n == len(p) && d.left > 0 {
+			if n == len(p) && d.left > 0 && !d.full {
 				return n
 			}
 			n += d.nextPayload(p[n:], ev)
 		case inFinish:
-			d.finish(ev)
+			d.finish(d.room(), 0, ev)
 		}
 	}
 	return n
@@ -289,31 +291,25 @@ func (d *Decoder) endFrame(last bool) {
 
 // inflate pushes compressed bytes through and returns how many were taken.
 func (d *Decoder) inflate(chunk []byte, ev *Event) int {
-	made, taken, err := d.inflater.Inflate(d.room(), chunk)
+	room := d.room()
+	made, taken, err := d.inflater.Inflate(room, chunk)
+	d.full = made == len(room)
 	d.consume(taken)
-	if err != nil {
-		d.fail(ev, errInflate(err))
-		return taken
-	}
-	end := d.left == 0 && made == 0 // more may come out of bytes taken before
+	end := err == nil && d.left == 0 && !d.full
 	if end && d.header.Fin {
-		d.phase = inFinish
-		return taken
-	}
-	if made > 0 || end {
-		d.inflated(ev, made, end, false)
+		d.finish(room, made, ev)
+	} else if made > 0 || end || err != nil {
+		d.inflated(ev, made, end, false, err)
 	}
 	return taken
 }
 
-// finish inflates what is left when all bytes of a compressed message are there.
-func (d *Decoder) finish(ev *Event) {
-	made, done, err := d.inflater.Finish(d.room())
-	if err != nil {
-		d.fail(ev, errInflate(err))
-		return
-	}
-	d.inflated(ev, made, done, done)
+// finish inflates what is left when all bytes of a compressed message are there,
+// behind the made bytes of room.
+func (d *Decoder) finish(room []byte, made int, ev *Event) {
+	n, done, err := d.inflater.Finish(room[made:])
+	d.phase = inFinish // unless it is done
+	d.inflated(ev, made+n, done, done, err)
 }
 
 // room is where to inflate to: never more than one byte past the limit.
@@ -324,13 +320,17 @@ func (d *Decoder) room() []byte {
 	return d.out[:outSize]
 }
 
-func (d *Decoder) inflated(ev *Event, n int, frameEnd, last bool) {
+// inflated gives the n bytes that were inflated. They may be against a rule
+// themselves; err came behind them.
+func (d *Decoder) inflated(ev *Event, n int, frameEnd, last bool, err error) {
 	d.size += int64(n)
 	switch {
 	case d.size > d.config.MaxMessage:
 		d.fail(ev, errTooBig)
 	case !d.text(d.out[:n], last):
 		d.fail(ev, errUTF8)
+	case err != nil:
+		d.fail(ev, errInflate(err))
 	default:
 		d.give(ev, d.out[:n], frameEnd, last)
 		if frameEnd {
