@@ -47,23 +47,22 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 
 // sendPing sends a ping. done, if not nil, is told how long its pong took.
 func (c *Conn) sendPing(done chan time.Duration) bool {
-	p, now := &c.clock.pings, c.now()
-	p.mu.Lock()
-	p.number++
-	n := p.number
-	p.at = now
-	if done != nil {
-		p.waiting = append(p.waiting, pingWaiter{n, now, done})
+	p, o := &c.clock.pings, &c.out
+	p.mu.Lock() // also around the lane: the numbers must leave in order
+	o.mu.Lock()
+	ok := o.closedLocked() == nil
+	if ok {
+		p.number++
+		p.at = c.now()
+		o.control.Ping(p.number)
+		if done != nil {
+			p.waiting = append(p.waiting, pingWaiter{p.number, p.at, done})
+		}
 	}
+	o.mu.Unlock()
 	p.mu.Unlock()
-	c.out.mu.Lock()
-	err := c.out.closedLocked()
-	if err == nil {
-		c.out.control.Ping(n)
-	}
-	c.out.mu.Unlock()
 	c.flushNow()
-	return err == nil
+	return ok
 }
 
 // pongReceived tells those who wait. Pongs that nobody asked for mean nothing
