@@ -155,16 +155,14 @@ func (w watched) Close() error {
 func openWatched(t *testing.T, d driver, role curlew.Role, o *curlew.Options, link *wstest.LinkOptions) (*subject, watched) {
 	a, b := wstest.NewLink(link)
 	w := watched{a, make(chan struct{})}
-	s := subjectOn(t, w, d, role, o)
-	s.p = wstest.NewPeer(t, b, other(role))
-	return s, w
+	return openOn(t, w, b, d, role, o), w
 }
 
 // TestCL9_PeerStays: a peer that does not end its side is left alone after
 // CloseTimeout.
 func TestCL9_PeerStays(t *testing.T) {
 	for _, role := range []curlew.Role{curlew.Server, curlew.Client} {
-		for _, d := range []driver{byRead, byEvents} {
+		for _, d := range everyDriver {
 			synctest.Test(t, func(t *testing.T) {
 				s, w := openWatched(t, d, role, nil, nil)
 				start := time.Now()
@@ -202,7 +200,7 @@ func talk(p *wstest.Peer, data []byte, pause time.Duration) (ended chan struct{}
 // TestCL10_PeerTalksOn: a peer that answers our Close with nothing but data.
 func TestCL10_PeerTalksOn(t *testing.T) {
 	for _, role := range []curlew.Role{curlew.Server, curlew.Client} {
-		for _, d := range []driver{byRead, byEvents} {
+		for _, d := range everyDriver {
 			synctest.Test(t, func(t *testing.T) {
 				s, w := openWatched(t, d, role, nil, nil)
 				start := time.Now()
@@ -275,7 +273,7 @@ func TestCL12_EndWithoutClose(t *testing.T) {
 			if e.Err == nil {
 				t.Error("no cause")
 			}
-			if d == byEvents && len(s.errs) != 1 {
+			if d != byRead && len(s.errs) != 1 {
 				t.Errorf("%d calls of Error, want one", len(s.errs))
 			}
 		}
@@ -284,7 +282,7 @@ func TestCL12_EndWithoutClose(t *testing.T) {
 
 func TestCL13_Reset(t *testing.T) {
 	frames := []wstest.Frame{wstest.Text("one"), wstest.Binary(make([]byte, 1000))}
-	for _, d := range []driver{byRead, byEvents} {
+	for _, d := range everyDriver {
 		for _, at := range []int64{0, 1, 5, 9, 10, 500, 1000} {
 			t.Run(fmt.Sprintf("memory/%s/%d", d, at), func(t *testing.T) {
 				s := open(t, memory, d, curlew.Server, nil)
@@ -327,7 +325,7 @@ func TestCL13_ResetWhileWriting(t *testing.T) {
 
 // TestCL14_WindowZero: our Close cannot even be written.
 func TestCL14_WindowZero(t *testing.T) {
-	for _, d := range []driver{byRead, byEvents} {
+	for _, d := range everyDriver {
 		synctest.Test(t, func(t *testing.T) {
 			s, w := openWatched(t, d, curlew.Server, nil, &wstest.LinkOptions{Buffer: 100})
 			s.c.Send(curlew.Binary, make([]byte, 1000))
@@ -383,7 +381,7 @@ func TestCL16_OurCode(t *testing.T) {
 func TestCL18_Races(t *testing.T) {
 	for seed := range uint64(300) {
 		synctest.Test(t, func(t *testing.T) {
-			d := []driver{byRead, byEvents}[seed%2]
+			d := everyDriver[seed%3]
 			s, w := openWatched(t, d, []curlew.Role{curlew.Server, curlew.Client}[seed/2%2],
 				&curlew.Options{InactivityTimeout: time.Second, RequestTimeout: time.Second}, nil)
 			at := func(bit uint64, f func()) {
@@ -430,7 +428,7 @@ func TestCL19_ServerFirst(t *testing.T) {
 // the server's Close nevertheless, always.
 func TestCL20_Linger(t *testing.T) {
 	for _, k := range []kind{memory, overTCP, overTLS} {
-		for _, d := range []driver{byRead, byEvents} {
+		for _, d := range everyDriver {
 			t.Run(k.name+"/"+string(d), func(t *testing.T) {
 				for i := range 20 {
 					s := open(t, k, d, curlew.Server, nil)

@@ -34,7 +34,7 @@ func TestFR22_ManyInOne(t *testing.T) {
 // TestFR23_PingFlood: a peer that pings and does not read its pongs makes
 // nothing grow, and is dropped when it takes nothing for WriteTimeout.
 func TestFR23_PingFlood(t *testing.T) {
-	for _, d := range []driver{byRead, byEvents} {
+	for _, d := range everyDriver {
 		synctest.Test(t, func(t *testing.T) {
 			s := open(t, memory, d, curlew.Server, nil)
 			s.p.Conn().SetDeadline(time.Time{})
@@ -133,12 +133,12 @@ func TestFR27_LooksLikeHTTP(t *testing.T) {
 // for, and hang or crash none.
 func TestFR28_Garbage(t *testing.T) {
 	for seed := range uint64(40) {
-		d := []driver{byRead, byEvents}[seed%2]
+		d := everyDriver[seed%3]
 		role := []curlew.Role{curlew.Server, curlew.Client}[seed/2%2]
 		t.Run(fmt.Sprintf("%v/%s/%d", role, d, seed), func(t *testing.T) {
 			s := open(t, memory, d, role, &curlew.Options{SendQueue: -1})
 			rng := rand.New(rand.NewPCG(seed, 28))
-			garbage := make([]byte, 1<<20)
+			garbage := make([]byte, 256<<10)
 			for i := range garbage {
 				garbage[i] = byte(rng.Uint32())
 			}

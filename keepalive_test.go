@@ -13,10 +13,9 @@ import (
 	"curlew.example/curlew/wstest"
 )
 
-// bothDrivers runs a test in a bubble for an application that reads in a loop and
-// for one of events.
-func bothDrivers(t *testing.T, f func(t *testing.T, d driver)) {
-	for _, d := range []driver{byRead, byEvents} {
+// inBubbles runs a test in a bubble for each driver.
+func inBubbles(t *testing.T, f func(t *testing.T, d driver)) {
+	for _, d := range everyDriver {
 		t.Run(string(d), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { f(t, d) })
 		})
@@ -40,7 +39,7 @@ func pongTo(t *testing.T, f wstest.Frame) wstest.Frame {
 }
 
 func TestKeepalivePings(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		for range 10 {
 			start := time.Now()
@@ -53,7 +52,7 @@ func TestKeepalivePings(t *testing.T) {
 }
 
 func TestKeepaliveClient(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Client, &curlew.Options{PingInterval: time.Second})
 		for range 3 {
 			start := time.Now()
@@ -66,7 +65,7 @@ func TestKeepaliveClient(t *testing.T) {
 
 // TestKeepaliveBusyPeer: who is heard of needs no ping.
 func TestKeepaliveBusyPeer(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		for range 30 {
 			pass(10 * time.Second)
@@ -77,7 +76,7 @@ func TestKeepaliveBusyPeer(t *testing.T) {
 }
 
 func TestKeepaliveOff(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, &curlew.Options{PingInterval: -1, InactivityTimeout: -1})
 		pass(24 * time.Hour)
 		s.p.WantIdle("no ping for a day")
@@ -87,13 +86,13 @@ func TestKeepaliveOff(t *testing.T) {
 }
 
 func TestPongTimeout(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		pongTo(t, s.p.Next("a ping"))
 		start := time.Now()
 		e := s.wantEnd(1006, true, false)
 		wantTook(t, "ended", start, 9900*time.Millisecond, 11*time.Second)
-		if e.Err == nil || len(s.errs) != 1 && d == byEvents {
+		if e.Err == nil || len(s.errs) != 1 && d != byRead {
 			t.Errorf("the cause is missing in %v, errors %v", e, s.errs)
 		}
 	})
@@ -101,7 +100,7 @@ func TestPongTimeout(t *testing.T) {
 
 // TestPongTimeoutAnything: whatever is heard counts as life.
 func TestPongTimeoutAnything(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		for range 5 {
 			pongTo(t, s.p.Next("a ping"))
@@ -113,7 +112,7 @@ func TestPongTimeoutAnything(t *testing.T) {
 }
 
 func TestPongTimeoutOff(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, &curlew.Options{PongTimeout: -1, InactivityTimeout: -1})
 		for range 10 {
 			pongTo(t, s.p.Next("pinged on"))
@@ -163,7 +162,7 @@ func TestPingNobodyReads(t *testing.T) {
 
 // TestPingMany: several at once, all answered, also by one pong to the last.
 func TestPingMany(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		errs := make(chan error)
 		for range 5 {
@@ -188,7 +187,7 @@ func TestPingMany(t *testing.T) {
 
 // TestPingWait: the context gives up the wait, not the connection.
 func TestPingWait(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

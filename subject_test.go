@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"strings"
@@ -145,13 +146,17 @@ func secure(t testing.TB, role curlew.Role, a, b net.Conn) (ours, peers net.Conn
 	return o, p
 }
 
-// A driver is how an application uses a connection: a loop of Reads, or Events.
+// A driver is how an application uses a connection: a loop of Reads, Serve, or
+// Handle behind net/http. There is no Handle for clients: Serve stands in.
 type driver string
 
 const (
 	byRead   driver = "read"
 	byEvents driver = "events"
+	byHandle driver = "handle"
 )
+
+var everyDriver = []driver{byRead, byEvents, byHandle}
 
 // A subject is a connection under test whose application echoes every message,
 // and the Peer it talks to.
@@ -174,9 +179,7 @@ type subject struct {
 func open(t *testing.T, k kind, d driver, role curlew.Role, o *curlew.Options) *subject {
 	t.Helper()
 	ours, peers := k.open(t, role)
-	s := subjectOn(t, ours, d, role, o)
-	s.p = wstest.NewPeer(t, peers, other(role))
-	return s
+	return openOn(t, ours, peers, d, role, o)
 }
 
 func other(role curlew.Role) curlew.Role {
@@ -186,9 +189,17 @@ func other(role curlew.Role) curlew.Role {
 	return curlew.Server
 }
 
-func subjectOn(t *testing.T, ours net.Conn, d driver, role curlew.Role, o *curlew.Options) *subject {
-	s := &subject{t: t, d: d, c: curlew.NewConn(ours, role, o), ended: make(chan struct{})}
+// openOn is open on a stream that is there.
+func openOn(t *testing.T, ours, peers net.Conn, d driver, role curlew.Role, o *curlew.Options) *subject {
+	t.Helper()
+	s := &subject{t: t, d: d, ended: make(chan struct{})}
 	t.Cleanup(func() { s.c.Abort(errors.New("the test is over")) })
+	if d == byHandle && role == curlew.Server {
+		s.handle(ours, peers, o)
+		return s
+	}
+	s.c = curlew.NewConn(ours, role, o)
+	s.p = wstest.NewPeer(t, peers, other(role))
 	if d == byRead {
 		go s.read()
 	} else {
@@ -196,6 +207,58 @@ func subjectOn(t *testing.T, ours net.Conn, d driver, role curlew.Role, o *curle
 	}
 	return s
 }
+
+// handle is a Handle on ours with the events of a subject.
+func (s *subject) handle(ours, peers net.Conn, o *curlew.Options) {
+	s.t.Helper()
+	ev := s.events()
+	told := ev.Close
+	ev.Close = func(c *curlew.Conn, e *curlew.CloseError) {
+		told(c, e)
+		close(s.ended)
+	}
+	s.handleWith(ours, peers, o, ev)
+}
+
+// handleWith makes the handshake with a Handle on ours.
+func (s *subject) handleWith(ours, peers net.Conn, o *curlew.Options, ev *curlew.Events) {
+	s.t.Helper()
+	opened := make(chan *curlew.Conn, 1)
+	ev.Open = func(c *curlew.Conn) { opened <- c }
+	l := &onlyListener{conn: ours, closed: make(chan struct{})}
+	srv := &http.Server{Handler: curlew.Handle(o, func(*http.Request) (*curlew.Events, error) { return ev, nil })}
+	s.t.Cleanup(func() { srv.Close() })
+	go srv.Serve(l)
+	s.p, _ = wstest.Open(s.t, peers, "/", nil)
+	s.c = <-opened
+}
+
+// An onlyListener accepts one connection, which is there already.
+type onlyListener struct {
+	mu     sync.Mutex
+	conn   net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *onlyListener) Accept() (net.Conn, error) {
+	l.mu.Lock()
+	c := l.conn
+	l.conn = nil
+	l.mu.Unlock()
+	if c != nil {
+		return c, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *onlyListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *onlyListener) Addr() net.Addr { return wstest.Addr("example.com:80") }
 
 func (s *subject) read() {
 	defer close(s.ended)
@@ -215,7 +278,16 @@ func (s *subject) read() {
 
 func (s *subject) serve() {
 	defer close(s.ended)
-	s.returned(curlew.Serve(context.Background(), s.c, &curlew.Events{
+	s.returned(curlew.Serve(context.Background(), s.c, s.events()))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closes != 1 {
+		s.t.Errorf("%d calls of Close, want exactly one", s.closes)
+	}
+}
+
+func (s *subject) events() *curlew.Events {
+	return &curlew.Events{
 		Message: func(c *curlew.Conn, typ curlew.Type, p []byte) {
 			s.got(typ, p)
 			c.Send(typ, p)
@@ -224,26 +296,21 @@ func (s *subject) serve() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.errs = append(s.errs, err)
-			if s.closes > 0 {
-				s.t.Error("Error after Close")
+			if s.closes > 0 || len(s.errs) > 1 {
+				s.t.Errorf("Error after Close, or not the first one: %v", s.errs)
 			}
 		},
-		Close: func(_ *curlew.Conn, e *curlew.CloseError) {
+		Close: func(c *curlew.Conn, e *curlew.CloseError) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.closes++
-			if e == nil || e != s.c.Err() {
-				s.t.Errorf("Close was told %v, Err is %v", e, s.c.Err())
+			if s.closes > 1 {
+				s.t.Error("Close was called twice")
+			}
+			if e == nil || e != c.Err() {
+				s.t.Errorf("Close was told %v, Err is %v", e, c.Err())
 			}
 		},
-	}))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closes != 1 {
-		s.t.Errorf("%d calls of Close, want exactly one", s.closes)
-	}
-	if len(s.errs) > 1 {
-		s.t.Errorf("%d calls of Error: %v", len(s.errs), s.errs)
 	}
 }
 
@@ -280,7 +347,7 @@ func (s *subject) end() *curlew.CloseError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	want := err
-	if s.d == byEvents {
+	if s.d != byRead {
 		want = nil // Events.Close was told
 	}
 	if s.err != want {
@@ -334,7 +401,7 @@ func wait(t testing.TB, what string, ch <-chan struct{}) {
 // each runs a test on every kind of stream with every driver.
 func each(t *testing.T, kinds []kind, f func(t *testing.T, k kind, d driver)) {
 	for _, k := range kinds {
-		for _, d := range []driver{byRead, byEvents} {
+		for _, d := range everyDriver {
 			t.Run(k.name+"/"+string(d), func(t *testing.T) { f(t, k, d) })
 		}
 	}

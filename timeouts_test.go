@@ -20,7 +20,7 @@ var quiet = curlew.Options{PingInterval: -1}
 var still = curlew.Options{PingInterval: -1, InactivityTimeout: -1}
 
 func TestInactivityTimeout(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		o := quiet
 		s := open(t, memory, d, curlew.Server, &o)
 		pass(4 * time.Minute)
@@ -36,7 +36,7 @@ func TestInactivityTimeout(t *testing.T) {
 
 // TestInactivityPongs: pongs to our pings are activity.
 func TestInactivityPongs(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		for start := time.Now(); time.Since(start) < time.Hour; {
 			s.p.Send(pongTo(t, s.p.Next("a ping")))
@@ -46,7 +46,7 @@ func TestInactivityPongs(t *testing.T) {
 
 // TestInactivityOurPings: our own pings are not.
 func TestInactivityOurPings(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, &curlew.Options{PongTimeout: -1})
 		start := time.Now()
 		for range 9 {
@@ -62,7 +62,7 @@ func TestInactivityOurPings(t *testing.T) {
 
 // TestInactivitySending: what is sent is activity too.
 func TestInactivitySending(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		o := quiet
 		s := open(t, memory, d, curlew.Server, &o)
 		for range 10 {
@@ -76,7 +76,7 @@ func TestInactivitySending(t *testing.T) {
 // TestFR10_Dribble: bytes of a frame that never ends are no activity, and take
 // no more memory than has come.
 func TestFR10_Dribble(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		start := time.Now()
 		s.p.Send(wstest.Binary(nil).Length(1 << 20).Key([4]byte{1, 2, 3, 4}))
@@ -91,7 +91,7 @@ func TestFR10_Dribble(t *testing.T) {
 }
 
 func TestRequestTimeout(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, &curlew.Options{PingInterval: -1, RequestTimeout: time.Minute})
 		start := time.Now()
 		talked := talk(s.p, wire(curlew.Server, wstest.Pong("")), 7*time.Second) // activity does not help
@@ -103,7 +103,7 @@ func TestRequestTimeout(t *testing.T) {
 }
 
 func TestExtend(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		o := &curlew.Options{PingInterval: -1, InactivityTimeout: -1, RequestTimeout: time.Minute}
 		s := open(t, memory, d, curlew.Server, o)
 		for range 5 {
@@ -131,7 +131,7 @@ func TestExtend(t *testing.T) {
 
 // TestWriteTimeout: a peer that takes no bytes is dropped.
 func TestWriteTimeout(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		o := still
 		s, w := openWatched(t, d, curlew.Server, &o, &wstest.LinkOptions{Buffer: 1000})
 		start := time.Now()
@@ -150,7 +150,7 @@ func TestWriteTimeout(t *testing.T) {
 
 // TestWriteTimeoutProgress: slow is not stuck.
 func TestWriteTimeoutProgress(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		o := still
 		s, _ := openWatched(t, d, curlew.Server, &o, &wstest.LinkOptions{Buffer: 32 << 10})
 		done := make(chan error, 1)
@@ -175,7 +175,7 @@ func TestWriteTimeoutProgress(t *testing.T) {
 
 // TestWriterIdle: a Writer that is forgotten would hold everybody up.
 func TestWriterIdle(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		o := still
 		s := open(t, memory, d, curlew.Server, &o)
 		w, err := s.c.Writer(t.Context(), curlew.Text)
@@ -274,7 +274,7 @@ func TestSlowCallback(t *testing.T) {
 
 // TestHalfDead: a peer that vanished, behind a black hole.
 func TestHalfDead(t *testing.T) {
-	bothDrivers(t, func(t *testing.T, d driver) {
+	inBubbles(t, func(t *testing.T, d driver) {
 		s, w := openWatched(t, d, curlew.Server, nil, nil)
 		w.Peer().DropAfter(0)
 		start := time.Now()

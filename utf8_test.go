@@ -48,7 +48,7 @@ func TestU1_Prefixes(t *testing.T) {
 	for _, text := range validTexts[3:20] {
 		for n := range len(text) {
 			t.Run(fmt.Sprintf("%q", text[:n]), func(t *testing.T) {
-				s := open(t, memory, []driver{byRead, byEvents}[n%2], curlew.Server, nil)
+				s := open(t, memory, everyDriver[n%3], curlew.Server, nil)
 				s.p.Send(wstest.Text(text[:n]))
 				if utf8.ValidString(text[:n]) {
 					s.p.Want("whole characters", wstest.Text(text[:n]))
