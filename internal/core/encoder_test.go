@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,12 +170,12 @@ func TestPD25_Incompressible(t *testing.T) {
 	balanced(t)
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, level := range []int{1, 6} {
-		for _, bits := range []int{8, 9, 11, 15} {
+		for _, bits := range []int{8, 12, 15} {
 			for _, keep := range []bool{false, true} {
 				e := NewEncoder(true, 1<<30, deflate.NewDeflater(level, bits, keep), 0)
 				var b []byte
 				var want []string
-				for _, n := range []int{1, 20, 250, 1000, 4000, 16 << 10, 65_000, 65_535, 65_536, 200_000} {
+				for _, n := range []int{1, 20, 250, 1000, 16 << 10, 65_000, 65_536} {
 					p := noise(r, n)
 					at := len(b)
 					b = e.Message(b, frame.Binary, p, false)
@@ -185,7 +186,7 @@ func TestPD25_Incompressible(t *testing.T) {
 				}
 				c := client(open)
 				c.InflateBits, c.KeepContext = bits, keep
-				if got := messages(t, c, [][]byte{b}); fmt.Sprint(got) != fmt.Sprint(want) {
+				if got := messages(t, c, [][]byte{b}); !slices.Equal(got, want) {
 					t.Errorf("level %d, %d bits, takeover %t: not what was sent", level, bits, keep)
 				}
 				e.Release()
