@@ -320,15 +320,19 @@ func (d *Decoder) room() []byte {
 	return d.out[:outSize]
 }
 
-// inflated gives the n bytes that were inflated. They may be against a rule
-// themselves; err came behind them.
+// inflated gives the n bytes that were inflated; err came behind them. Of what
+// is wrong the first counts, wherever the bytes were cut.
 func (d *Decoder) inflated(ev *Event, n int, frameEnd, last bool, err error) {
 	d.size += int64(n)
+	over := d.size > d.config.MaxMessage // by one byte
+	if over {
+		n--
+	}
 	switch {
-	case d.size > d.config.MaxMessage:
-		d.fail(ev, errTooBig)
-	case !d.text(d.out[:n], last):
+	case !d.text(d.out[:n], last && !over):
 		d.fail(ev, errUTF8)
+	case over:
+		d.fail(ev, errTooBig)
 	case err != nil:
 		d.fail(ev, errInflate(err))
 	default:
