@@ -115,7 +115,7 @@ func (h *headWatch) field() {
 	case bytes.EqualFold(name, []byte("Content-Length")):
 		h.lengths++
 		n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 63)
-		if err != nil {
+		if err != nil || h.n > len(h.line) { // not all of it was looked at
 			h.fault(http.StatusBadRequest)
 			return
 		}

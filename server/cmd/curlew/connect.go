@@ -18,24 +18,18 @@ import (
 )
 
 type connect struct {
-	URL      string   `arg:"" help:"ws://, wss://, http:// or https:// and the rest."`
-	Protocol []string `placeholder:"NAME" help:"Offer a subprotocol. May be repeated."`
-	Header   []string `placeholder:"'NAME: VALUE'" sep:"none" help:"Send a header. May be repeated."`
-	Origin   string   `help:"Send an Origin, as a page of that site would."`
-	Proxy    string   `placeholder:"URL" help:"http://[user:password@]host:port or socks5://…; without it, as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say."`
-	Insecure bool     `help:"Believe any certificate."`
-	Cacert   string   `placeholder:"FILE" help:"Believe the certificates of this PEM file only."`
-	Compress bool     `help:"Offer compression."`
-	Binary   bool     `help:"Write binary messages as they are, not as hex."`
-	Count    int      `placeholder:"N" help:"End after N messages received."`
-	Timing   bool     `help:"Say how long things took."`
-	Frames   bool     `help:"Show every frame, both ways."`
-}
-
-func (connect) Help() string {
-	return "Each line of standard input is sent as a text message, each message received is written as a line, binary ones " +
-		"in hex. It closes with 1000 at the end of input and prints what still comes.\n\n" +
-		"Example: echo hello | curlew connect ws://127.0.0.1:8080/echo --timing"
+	URL      string `arg:""`
+	Protocol []string
+	Header   []string `sep:"none"`
+	Origin   string
+	Proxy    string
+	Insecure bool
+	Cacert   string
+	Compress bool
+	Binary   bool
+	Count    int
+	Timing   bool
+	Frames   bool
 }
 
 // maxMessage is what connect takes, and reads from a line.
@@ -47,6 +41,9 @@ func (c *connect) Run(ctx context.Context, p *Program) error {
 	}
 	if c.Count < 0 {
 		return wrongUsage{errors.New("--count: a number of messages")}
+	}
+	if secure, _ := url.Parse(c.URL); c.Frames && secure != nil && (secure.Scheme == "wss" || secure.Scheme == "https") {
+		return wrongUsage{errors.New("--frames: frames inside TLS cannot be shown yet")}
 	}
 	o, err := c.options()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -23,15 +24,11 @@ import (
 
 // commands are what can be asked for.
 type commands struct {
-	Serve   serve   `cmd:"" help:"Run a site."`
-	Check   check   `cmd:"" help:"Say what is wrong with a site file."`
-	Connect connect `cmd:"" help:"Talk to a WebSocket server from the terminal."`
-	Version version `cmd:"" help:"Say which version this is."`
+	Serve   serve   `cmd:""`
+	Check   check   `cmd:""`
+	Connect connect `cmd:""`
+	Version version `cmd:""`
 }
-
-const about = "WebSockets: a server that needs no code, and a client for the terminal.\n\n" +
-	"  curlew serve                          the demo site on http://127.0.0.1:8080\n" +
-	"  curlew connect ws://127.0.0.1:8080/echo"
 
 // A Program is one run of the command: its streams. Tests start it with theirs.
 type Program struct {
@@ -56,18 +53,16 @@ var errSaid = errors.New("failed")
 
 // Run does what args ask for, until it is done or ctx is, and returns the exit
 // code.
-func (p *Program) Run(ctx context.Context, args []string) (code int) {
+func (p *Program) Run(ctx context.Context, args []string) int {
 	var c commands
 	var exit *int
 	k, err := kong.New(&c,
-		kong.Name("curlew"), kong.Description(about),
-		kong.Writers(p.Stdout, p.Stderr),
+		kong.Name("curlew"), kong.Writers(p.Stdout, p.Stderr), kong.Help(printHelp),
 		kong.Exit(func(n int) {
 			if exit == nil {
 				exit = &n
 			}
 		}),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 79}),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p),
 	)
 	if err != nil {
@@ -75,16 +70,15 @@ func (p *Program) Run(ctx context.Context, args []string) (code int) {
 		return 2
 	}
 	if len(args) == 0 {
-		args = []string{"--help"}
-		defer func() { code = 2 }()
-		k.Stdout = p.Stderr
+		fmt.Fprint(p.Stderr, aboutAll)
+		return 2
 	}
 	parsed, err := k.Parse(args)
 	if exit != nil { // help was asked for and given
 		return *exit
 	}
 	if err != nil {
-		fmt.Fprintf(p.Stderr, "curlew: %v; see curlew --help\n", err)
+		fmt.Fprintf(p.Stderr, "curlew: %s (see curlew --help)\n", printable(err.Error()))
 		return 2
 	}
 	err = parsed.Run()
@@ -94,7 +88,7 @@ func (p *Program) Run(ctx context.Context, args []string) (code int) {
 	case errors.Is(err, errSaid):
 		return 1
 	}
-	fmt.Fprintf(p.Stderr, "curlew: %s\n", printable(err.Error()))
+	fmt.Fprintf(p.Stderr, "curlew: %s\n", printable(strings.TrimPrefix(err.Error(), "curlew: "))) // the library's own
 	if errors.As(err, new(wrongUsage)) {
 		return 2
 	}

@@ -29,15 +29,9 @@ func handlers() map[string]route.Constructor {
 }
 
 type serve struct {
-	File     string   `arg:"" optional:"" help:"The site file. Without it: the demo site on 127.0.0.1:8080."`
-	Listen   []string `placeholder:"ADDR" sep:"none" help:"Listen here instead of where the file says: host:port, https://host:port or unix:/path. May be repeated."`
-	LogLevel string   `placeholder:"LEVEL" enum:",debug,info,warn,error" default:"" help:"debug, info, warn or error instead of what the file says."`
-}
-
-func (serve) Help() string {
-	return "It says where it listens, and stops on SIGINT or SIGTERM: no new connections, the open ones are closed " +
-		"with 1001, spread over timeouts.drain. A second signal stops at once.\n\n" +
-		"Example: curlew serve site.json5 --listen :8080"
+	File     string   `arg:"" optional:""`
+	Listen   []string `sep:"none"`
+	LogLevel string   `enum:",debug,info,warn,error" default:""`
 }
 
 func (c *serve) Run(ctx context.Context, p *Program) error {
@@ -112,13 +106,7 @@ func newLog(w io.Writer, l *site.Log) *slog.Logger {
 }
 
 type check struct {
-	File string `arg:"" help:"The site file."`
-}
-
-func (check) Help() string {
-	return "Prints everything that is wrong with the file, each with its line, what was found and what would be right, " +
-		"and exits with 1; or nothing, and exits with 0. Nothing is opened or started but the files that the site names.\n\n" +
-		"Example: curlew check site.json5"
+	File string `arg:""`
 }
 
 func (c *check) Run(p *Program) error {
