@@ -166,6 +166,7 @@ type subject struct {
 	p *wstest.Peer
 	d driver
 
+	offer http.Header   // of the handshake with Handle
 	ended chan struct{} // the application has returned
 
 	mu       sync.Mutex // guards the following
@@ -229,7 +230,7 @@ func (s *subject) handleWith(ours, peers net.Conn, o *curlew.Options, ev *curlew
 	srv := &http.Server{Handler: curlew.Handle(o, func(*http.Request) (*curlew.Events, error) { return ev, nil })}
 	s.t.Cleanup(func() { srv.Close() })
 	go srv.Serve(l)
-	s.p, _ = wstest.Open(s.t, peers, "/", nil)
+	s.p, _ = wstest.Open(s.t, peers, "/", s.offer)
 	s.c = <-opened
 }
 
@@ -395,6 +396,18 @@ func wait(t testing.TB, what string, ch <-chan struct{}) {
 	case <-ch:
 	case <-timer.C:
 		t.Fatalf("waited in vain for %s", what)
+	}
+}
+
+// until waits for something that makes no sound.
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for patience := time.Now().Add(10 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(patience) {
+			t.Fatalf("waited in vain for %s", what)
+		}
 	}
 }
 
