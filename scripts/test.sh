@@ -18,6 +18,12 @@ for m in $modules; do
 	say "go test $flags ($m)"
 	(cd "$m" && go test $flags "$@" ./...) || fail "go test in $m"
 done
+# What must allocate nothing can only be seen without the race detector, which
+# makes pools forget.
+[ -z "$flags" ] || {
+	say "go test -shuffle=on -count=1 (., without the race detector)"
+	go test -shuffle=on -count=1 "$@" ./... || fail "go test without the race detector"
+}
 # The tag makes pools check what is given back.
 say "go test -tags invariants"
 go test $flags -tags invariants "$@" . ./internal/... || fail "go test -tags invariants"
