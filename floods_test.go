@@ -41,7 +41,7 @@ func TestFR23_PingFlood(t *testing.T) {
 			ping := wire(curlew.Server, wstest.Ping(string(make([]byte, 125))))
 			flood := bytes.Repeat(ping, 100)
 			start := time.Now()
-			flooded := talk(s.p, flood, time.Millisecond)
+			flooded := talk(s.p, flood, 10*time.Millisecond)
 			pass(9 * time.Second)
 			if q := s.c.Info().Queued; q > 4<<10 {
 				t.Errorf("%d bytes queued for a peer that pings", q)

@@ -82,11 +82,11 @@ func TestFR10_Dribble(t *testing.T) {
 		s.p.Send(wstest.Binary(nil).Length(1 << 20).Key([4]byte{1, 2, 3, 4}))
 		talked := talk(s.p, []byte("x"), 20*time.Second)
 		e := s.end()
-		wait(t, "the peer's end", talked)
 		if e.Code != 1008 || e.Remote {
 			t.Errorf("ended by %v, want 1008", e)
 		}
 		wantTook(t, "closed", start, 5*time.Minute-time.Second, 5*time.Minute+15*time.Second)
+		wait(t, "the peer's end", talked)
 	})
 }
 
