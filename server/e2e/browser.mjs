@@ -1,6 +1,6 @@
 // Drives the demo page in a real Chromium as a person would, by its labels and
 // buttons. Its argument is one line of JSON, see browser_test.go; it prints one
-// line of JSON for each step: {name, error}. A step that fails does not keep the
+// line of JSON for each step: {name, error, ms}. A step that fails does not keep the
 // next ones from being tried.
 
 import { chromium } from 'playwright-core';
@@ -13,13 +13,14 @@ const browser = await chromium.launch({
 });
 
 async function step(name, f) {
+  const began = Date.now();
   let error = '';
   try {
     await f();
   } catch (err) {
     error = String(err?.stack ?? err);
   }
-  console.log(JSON.stringify({ name, error }));
+  console.log(JSON.stringify({ name, error, ms: Date.now() - began }));
 }
 
 function want(what, got, wanted) {
@@ -33,7 +34,7 @@ class Demo {
   static async open(options = {}) {
     const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(20_000);
     const demo = new Demo(page);
     page.on('request', (r) => demo.requests.push(r.url()));
     page.on('pageerror', (e) => demo.complaints.push(String(e)));
@@ -154,12 +155,7 @@ async function conversation() {
     await demo.page.getByRole('alert').filter({ hasText: 'pairs' }).waitFor();
   });
   await step('a file of 5 MB', async () => {
-    const buffer = Buffer.alloc(5 << 20);
-    for (let i = 0, x = 1; i < buffer.length; i++) {
-      x = (x * 1103515245 + 12345) & 0x7fffffff;
-      buffer[i] = x >> 16;
-    }
-    await demo.page.getByLabel('File').setInputFiles({ name: 'random.bin', mimeType: 'application/octet-stream', buffer });
+    await demo.page.getByLabel('File').setInputFiles(args.file);
     await demo.echo(() => demo.button('Send file').click(), { type: 'binary', bytes: 5 << 20 });
   });
   await step('an image from the canvas', async () => {
@@ -189,8 +185,7 @@ async function conversation() {
   });
   await step('a message that is too big', async () => {
     await demo.connect();
-    const buffer = Buffer.alloc((16 << 20) + 1);
-    await demo.page.getByLabel('File').setInputFiles({ name: 'big.bin', mimeType: 'application/octet-stream', buffer });
+    await demo.page.getByLabel('File').setInputFiles(args.big);
     await demo.button('Send file').click();
     await demo.status('Closed, 1009');
   });

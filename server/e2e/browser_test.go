@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -45,6 +46,8 @@ type run struct {
 	Shots    string      `json:"shots"`
 	Codes    [][2]string `json:"codes"`
 	Parts    []string    `json:"parts"`
+	File     string      `json:"file"` // of 5 MB
+	Big      string      `json:"big"`  // of a byte more than the demo takes
 }
 
 // browse runs the browser, each step as a subtest. When it asks for the server to
@@ -63,7 +66,10 @@ func browse(t *testing.T, page string, stop func(), parts ...string) {
 			t.Fatal(err)
 		}
 	}
-	args, err := json.Marshal(run{page, chromium, pictures, codes, parts})
+	dir := t.TempDir()
+	args, err := json.Marshal(run{
+		page, chromium, pictures, codes, parts, randomFile(t, dir, 5<<20), randomFile(t, dir, 16<<20+1),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +91,10 @@ func browse(t *testing.T, page string, stop func(), parts ...string) {
 	}
 	steps := 0
 	for s := bufio.NewScanner(out); s.Scan(); {
-		var step struct{ Name, Error string }
+		var step struct {
+			Name, Error string
+			MS          int
+		}
 		if err := json.Unmarshal(s.Bytes(), &step); err != nil {
 			t.Fatalf("%v: %s", err, s.Bytes())
 		}
@@ -96,6 +105,7 @@ func browse(t *testing.T, page string, stop func(), parts ...string) {
 		}
 		steps++
 		t.Run(step.Name, func(t *testing.T) {
+			t.Logf("%d ms", step.MS)
 			if step.Error != "" {
 				t.Error(step.Error)
 			}
@@ -107,6 +117,18 @@ func browse(t *testing.T, page string, stop func(), parts ...string) {
 	if steps == 0 {
 		t.Fatal("the browser did nothing")
 	}
+}
+
+// randomFile makes a file that does not compress.
+func randomFile(t *testing.T, dir string, size int) string {
+	t.Helper()
+	p := make([]byte, size)
+	rand.NewChaCha8([32]byte{}).Read(p)
+	name := filepath.Join(dir, strconv.Itoa(size)+".bin")
+	if err := os.WriteFile(name, p, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // The command as a stranger starts it, without a file.
