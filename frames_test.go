@@ -265,7 +265,7 @@ func TestFR17_EmptyFragments(t *testing.T) {
 
 // TestFR18_TinyFragments: a message of one-byte fragments up to the limit.
 func TestFR18_TinyFragments(t *testing.T) {
-	const size = 32 << 10
+	const size = 16 << 10
 	o := &curlew.Options{MaxFragments: -1, MaxMessage: size, MaxFrame: -1}
 	want := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 	each(t, []kind{memory, overTCP, overTLS}, func(t *testing.T, k kind, d driver) {
