@@ -184,7 +184,7 @@ func TestTryWrite(t *testing.T) {
 			c := curlew.NewConn(ours, curlew.Server, &curlew.Options{SendQueue: 10000})
 			t.Cleanup(func() { c.Abort(nil) })
 			p := wstest.NewPeer(t, peers, curlew.Client)
-			payload := make([]byte, 8<<20)
+			payload := make([]byte, 4<<20)
 			for i := range payload {
 				payload[i] = byte(i >> 8)
 			}

@@ -218,7 +218,7 @@ func (f Frame) String() string {
 	return b.String()
 }
 
-const briefLen = 80
+const briefLen = 60
 
 func brief(p []byte) string {
 	if len(p) <= briefLen {

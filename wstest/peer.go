@@ -279,7 +279,7 @@ func (p *Peer) parse() (f Frame, ok bool, err error) {
 func (p *Peer) note(who, what string) { p.log = append(p.log, who+" "+what) }
 
 // keepLog is how much of what was said a failure shows.
-const keepLog = 40
+const keepLog = 20
 
 func (p *Peer) fail(why, format string, args ...any) {
 	p.t.Helper()
