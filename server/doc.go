@@ -9,13 +9,15 @@
 //
 // # A request's way
 //
-//	listen.go   accepts, limits the time to the end of the first request head
-//	head.go     watches the bytes of request heads go by on their way to net/http
-//	gate.go     refuses what no handler should see; closes what asked for an
-//	            upgrade and did not get it
-//	answer.go   what all answers have in common: headers of the route, deadlines
-//	route       picks the handler
-//	conns.go    knows the WebSockets that are open, for the drain
+//	listen.go       accepts
+//	generation.go   what one site file made: handlers, net/http's server
+//	watched.go      limits the time to the end of the first request head, makes TLS
+//	head.go         watches the bytes of request heads go by on their way to net/http
+//	gate.go         refuses what no handler should see; closes what asked for an
+//	                upgrade and did not get it
+//	answer.go       what all answers have in common: headers of the route, deadlines
+//	route           picks the handler
+//	conns.go        knows the WebSockets that are open, for the drain
 //
 // HTTP/1.1 is the only version for now.
 package server

@@ -20,3 +20,10 @@ func NewKeeper(log io.Writer, chain, key string) (Keeper, error) {
 
 // Leaf returns the first name of the certificate in force at an instant.
 func (k Keeper) Leaf(now time.Time) string { return k.k.at(now, "").Leaf.DNSNames[0] }
+
+// Generations returns how many there are.
+func Generations(s *Server) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 1 + len(s.old)
+}

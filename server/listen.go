@@ -1,42 +1,108 @@
 package server
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
-	"time"
 
 	"curlew.example/curlew/server/site"
 )
 
-// open opens a listener and returns it with its address as a URL.
-func open(l site.Listen) (net.Listener, string, error) {
+// A source is a listener that survives the generations that it feeds.
+type source struct {
+	net.Listener
+	from site.Listen // Secure aside
+	once sync.Once
+	gone chan struct{} // closed by Close
+
+	secure bool // TLS is spoken there; guarded by Server.mu
+}
+
+// Close stops accepting, once.
+func (s *source) Close() error {
+	var err error
+	s.once.Do(func() {
+		close(s.gone)
+		err = s.Listener.Close()
+	})
+	return err
+}
+
+// url is the address as a client writes it. Server.mu is held.
+func (s *source) url() string {
+	switch {
+	case s.from.Network == "unix":
+		return "unix:" + s.from.Address
+	case s.secure:
+		return "https://" + reachable(s.from.Address, s.Addr())
+	}
+	return "http://" + reachable(s.from.Address, s.Addr())
+}
+
+// openAll returns the sources that a generation wants, of those that there are
+// already and new ones, and those that it does not want. On error none is new.
+// Server.mu is held.
+func openAll(g *generation, have []*source) (all, unused []*source, err error) {
+	var opened []*source
+	var failed []error
+	unused = slices.Clone(have)
+	for _, l := range g.site.Listen {
+		if l.Secure && g.tls == nil {
+			failed = append(failed, l.From.Errorf("https without a certificate; tls: { certificate, key }"))
+			continue
+		}
+		same := func(s *source) bool { return s.from.Network == l.Network && s.from.Address == l.Address }
+		if i := slices.IndexFunc(unused, same); i >= 0 {
+			all = append(all, unused[i])
+			unused = slices.Delete(unused, i, i+1)
+			continue
+		}
+		src, err := open(l)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		all, opened = append(all, src), append(opened, src)
+	}
+	if len(failed) > 0 {
+		for _, src := range opened {
+			src.Close()
+		}
+		return nil, nil, errors.Join(failed...)
+	}
+	for i, l := range g.site.Listen {
+		all[i].secure = l.Secure
+	}
+	return all, unused, nil
+}
+
+func open(l site.Listen) (*source, error) {
 	if l.Network == "unix" {
 		if err := removeStale(l.Address); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	}
 	ln, err := net.Listen(l.Network, l.Address)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if l.Network == "unix" {
-		return ln, "unix:" + l.Address, nil
+	return &source{Listener: ln, from: l, gone: make(chan struct{})}, nil
+}
+
+// passing reports whether accepting can go on after err.
+func passing(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
 	}
-	scheme := "http://"
-	if l.Secure {
-		scheme = "https://"
-	}
-	return ln, scheme + reachable(l.Address, ln.Addr()), nil
+	return false
 }
 
 // reachable returns host and port as a client writes them: with the port that
@@ -75,131 +141,4 @@ func removeStale(path string) error {
 		return fmt.Errorf("listen unix %s: there is a socket that does not answer: %w", path, err)
 	}
 	return os.Remove(path)
-}
-
-// A listener hands out connections whose heads are watched and whose first head
-// must come in time.
-type listener struct {
-	net.Listener
-	tls     *tls.Config   // nil: none
-	patient time.Duration // from accept to the end of the first head; 0 for no limit
-	watch   headWatch     // what the connections' begin as
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	w := &watched{Conn: c, head: l.watch}
-	if l.patient > 0 {
-		w.limit = time.Now().Add(l.patient)
-	}
-	if l.tls == nil {
-		return w, nil
-	}
-	w.Conn = tls.Server(c, l.tls)
-	return &watchedTLS{watched: w}, nil
-}
-
-// A watched is a connection until it is hijacked; then its Conn goes on alone.
-type watched struct {
-	net.Conn
-	limit time.Time // of the first head; zero for none
-
-	mu       sync.Mutex // net/http reads from two goroutines, though in turn
-	head     headWatch
-	requests int // that the gate has seen
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.Conn.Read(p)
-	w.mu.Lock()
-	w.head.observe(p[:n])
-	w.mu.Unlock()
-	return n, err
-}
-
-// SetReadDeadline keeps the limit of the first head.
-func (w *watched) SetReadDeadline(t time.Time) error {
-	w.mu.Lock()
-	first := w.head.heads == 0 && !w.head.stop
-	w.mu.Unlock()
-	if first && !w.limit.IsZero() && (t.IsZero() || t.After(w.limit)) {
-		t = w.limit
-	}
-	return w.Conn.SetReadDeadline(t)
-}
-
-// verdict returns the status that r, the next request of the connection, is
-// refused with, 0 for none. It is called once for each.
-func (w *watched) verdict(r *http.Request) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.requests++
-	return w.head.status(w.requests, r.ProtoMinor)
-}
-
-// watch is how a watched is found behind a net.Conn.
-func (w *watched) watch() *watched { return w }
-
-// silent reports whether nothing was received yet.
-func (w *watched) silent() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.head.heads == 0 && w.head.size == 0 && !w.head.stop
-}
-
-// A watchedTLS is a watched whose Conn is a tls.Conn.
-type watchedTLS struct {
-	*watched
-	once  sync.Once
-	state tls.ConnectionState
-}
-
-// ConnectionState is called by net/http before the first Read. It makes the TLS
-// handshake; if that fails, so does the Read.
-func (w *watchedTLS) ConnectionState() tls.ConnectionState {
-	w.once.Do(func() {
-		t := w.Conn.(*tls.Conn)
-		t.SetDeadline(w.limit)
-		err := t.HandshakeContext(context.Background())
-		t.SetDeadline(time.Time{})
-		if wrong := (tls.RecordHeaderError{}); errors.As(err, &wrong) && wrong.Conn != nil && startsHTTP(wrong.RecordHeader) {
-			io.WriteString(wrong.Conn, plainOnTLS)
-		}
-		if err != nil {
-			t.NetConn().Close()
-		}
-		w.state = t.ConnectionState()
-	})
-	return w.state
-}
-
-const plainOnTLS = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n" +
-	"Connection: close\r\n\r\nThis is an https address.\n"
-
-// startsHTTP reports whether a failed TLS handshake began like a request.
-func startsHTTP(b [5]byte) bool {
-	switch string(b[:]) {
-	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
-		return true
-	}
-	return false
-}
-
-// connKey is the key of the *watched in the context of a request.
-type connKey struct{}
-
-func withConn(ctx context.Context, c net.Conn) context.Context {
-	if w, ok := c.(interface{ watch() *watched }); ok {
-		return context.WithValue(ctx, connKey{}, w.watch())
-	}
-	return ctx
-}
-
-// connOf returns the connection of a request, nil in tests without one.
-func connOf(r *http.Request) *watched {
-	w, _ := r.Context().Value(connKey{}).(*watched)
-	return w
 }

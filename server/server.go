@@ -2,19 +2,16 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
+	"slices"
 	"sync"
 	"time"
 
 	"curlew.example/curlew"
-	"curlew.example/curlew/server/config"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
 )
@@ -29,131 +26,41 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// A Server runs one site. Listen and then Serve are called once each, by one
-// goroutine; Close and URLs by any.
+// A Server runs a site. Listen and then Serve are called once each. Reload, Close
+// and URLs may be called by any goroutine.
 type Server struct {
-	site    *site.Site
-	log     *slog.Logger
-	tls     *tls.Config // nil: none
-	handler http.Handler
-	conns   conns
-	refused limiter
+	handlers map[string]route.Constructor
+	log      *slog.Logger
+	conns    conns
+	refused  limiter
+	serving  sync.WaitGroup // generations whose inlets are open
 
-	mu        sync.Mutex
-	listeners []net.Listener
-	secure    []bool // of listeners
-	urls      []string
-	fresh     map[net.Conn]struct{} // on which no request has come yet
-	serving   bool
-	closed    bool
-	closing   chan struct{} // closed by Close
+	reload sync.Mutex // held while a generation is made and put in place
+
+	mu      sync.Mutex
+	current *generation
+	old     []*generation // with connections that are not done
+	sources []*source     // in the order of the site
+	accept  func(*source) // starts to accept; nil before Serve and after
+	ended   bool          // Serve has begun to drain
+	closed  bool
+	closing chan struct{} // closed by Close
 }
 
 // New prepares to run a site: handlers are made, certificates read. Errors about
 // a place in the file are [site.Errors]; all of them are found.
 func New(s *site.Site, o Options) (*Server, error) {
-	srv := &Server{
-		site: s, log: o.Log,
-		fresh: make(map[net.Conn]struct{}), closing: make(chan struct{}),
-	}
+	srv := &Server{handlers: o.Handlers, log: o.Log, closing: make(chan struct{})}
 	if srv.log == nil {
 		srv.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	srv.conns = conns{log: srv.log, open: make(map[*curlew.Conn]struct{})}
-	var wrong site.Errors
-	collect := func(at site.Place, err error) {
-		if e := (*site.Error)(nil); errors.As(err, &e) {
-			wrong = append(wrong, e)
-		} else if err != nil {
-			wrong = append(wrong, at.Errorf("%v", err))
-		}
-	}
-	table, methods := new(route.Table), knownMethods()
-	for _, r := range s.Routes {
-		h, err := srv.newHandler(r, o.Handlers)
-		if err == nil {
-			err = table.Add(r, h)
-		}
-		collect(r.From, err)
-		for _, m := range r.Methods.Value {
-			methods[m] = true
-		}
-	}
-	if s.TLS != nil {
-		var err error
-		srv.tls, err = newTLS(s.TLS, srv.log)
-		collect(s.TLS.From, err)
-	}
-	if len(wrong) > 0 {
-		return nil, wrong
-	}
-	srv.handler = srv.answered(gate(table, methods))
-	return srv, nil
-}
-
-// newHandler makes the handler of a route, with what all handlers have.
-func (s *Server) newHandler(r *site.Route, handlers map[string]route.Constructor) (http.Handler, error) {
-	construct := handlers[r.Handler.Value]
-	if construct == nil {
-		return nil, r.Handler.From.Errorf("no handler %q in this program", r.Handler.Value)
-	}
-	h, err := construct(r, s.endpoint(r))
+	var err error
+	srv.current, err = srv.newGeneration(s)
 	if err != nil {
 		return nil, err
 	}
-	headers, write := r.Headers, r.Timeouts.Write.Value
-	h = limited(h, r.Timeouts.Request.Value)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a, ok := w.(*answer); ok {
-			a.use(headers, write)
-		}
-		h.ServeHTTP(w, r)
-	}), nil
-}
-
-// endpoint returns the maker of WebSocket endpoints for a route.
-func (s *Server) endpoint(r *site.Route) route.Endpoint {
-	o := config.Options(r)
-	tell(o)
-	return func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
-		wrap := s.conns.wrapper()
-		return curlew.Handle(o, func(r *http.Request) (*curlew.Events, error) {
-			ev, err := f(r)
-			if err != nil {
-				return nil, err
-			}
-			return wrap(ev), nil
-		})
-	}
-}
-
-// tell adds the times of a connection to its 101, in whole seconds rounded up;
-// those that are off are not mentioned.
-func tell(o *curlew.Options) {
-	if o.Header == nil {
-		o.Header = make(http.Header)
-	}
-	for name, d := range map[string]time.Duration{
-		"X-Inactivity-Timeout": o.InactivityTimeout, "X-Request-Timeout": o.RequestTimeout,
-	} {
-		if d > 0 {
-			o.Header.Set(name, strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
-		}
-	}
-}
-
-// answered is the outermost handler.
-func (s *Server) answered(next http.Handler) http.Handler {
-	headers, write := s.site.Headers, s.site.Timeouts.Write.Value
-	requests := s.site.Log.Requests.Value
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
-		a := newAnswer(w, headers, write)
-		next.ServeHTTP(a, r)
-		if requests {
-			s.logged(a, r, began)
-		}
-	})
+	return srv, nil
 }
 
 // Listen opens all listeners of the site, or none.
@@ -163,31 +70,9 @@ func (s *Server) Listen() error {
 	if s.closed {
 		return net.ErrClosed
 	}
-	var failed []error
-	for _, l := range s.site.Listen {
-		if l.Secure && s.tls == nil {
-			failed = append(failed, l.From.Errorf("https without a certificate; tls: { certificate, key }"))
-			continue
-		}
-		ln, url, err := open(l)
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		s.listeners, s.secure, s.urls = append(s.listeners, ln), append(s.secure, l.Secure), append(s.urls, url)
-	}
-	if len(failed) > 0 {
-		s.closeListenersLocked()
-		return errors.Join(failed...)
-	}
-	return nil
-}
-
-func (s *Server) closeListenersLocked() {
-	for _, ln := range s.listeners {
-		ln.Close()
-	}
-	s.listeners, s.secure, s.urls = nil, nil, nil
+	sources, _, err := openAll(s.current, nil)
+	s.sources = sources
+	return err
 }
 
 // URLs returns the addresses that the server listens at, in the order of the
@@ -195,7 +80,11 @@ func (s *Server) closeListenersLocked() {
 func (s *Server) URLs() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]string(nil), s.urls...)
+	var list []string
+	for _, src := range s.sources {
+		list = append(list, src.url())
+	}
+	return list
 }
 
 // Serve accepts connections until ctx is done, Close is called or a listener
@@ -203,66 +92,139 @@ func (s *Server) URLs() []string {
 // and closes the WebSockets with 1001 over the time of timeouts.drain. It returns
 // nil if ctx or Close ended it, also when the drain had to drop connections.
 func (s *Server) Serve(ctx context.Context) error {
+	failed := make(chan error, 1)
+	var accepting sync.WaitGroup
 	s.mu.Lock()
-	listeners, secure := s.listeners, s.secure
-	s.serving = true
-	s.mu.Unlock()
-	h := s.newHTTP()
-	failed := make(chan error, len(listeners))
-	for i, ln := range listeners {
-		l := &listener{Listener: ln, patient: max(s.site.Timeouts.Handshake.Value, 0), watch: headWatch{
-			maxBytes: s.site.Limits.Head.Value, maxFields: max(s.site.Limits.HeadFields.Value, 0),
-		}}
-		if secure[i] {
-			l.tls = s.tls
-		}
-		go func() { failed <- h.Serve(l) }()
+	s.accept = func(src *source) {
+		accepting.Go(func() {
+			if err := s.acceptFrom(src); err != nil {
+				select {
+				case failed <- err:
+				default:
+				}
+			}
+		})
 	}
+	for _, src := range s.sources {
+		s.accept(src)
+	}
+	s.current.start()
+	s.mu.Unlock()
 	var err error
-	waiting := len(listeners)
 	select {
 	case <-ctx.Done():
 	case <-s.closing:
 	case err = <-failed:
-		waiting--
 	}
-	s.drain(h)
-	for range waiting {
-		<-failed
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
-	}
+	s.mu.Lock()
+	s.accept, s.ended = nil, true
+	s.closeSourcesLocked()
+	s.mu.Unlock()
+	accepting.Wait()
+	s.drain()
 	return err
 }
 
-// newHTTP returns the net/http server behind all listeners.
-func (s *Server) newHTTP() *http.Server {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	return &http.Server{
-		Handler:                      s.handler,
-		Protocols:                    protocols,
-		ReadHeaderTimeout:            max(s.site.Timeouts.Handshake.Value, 0),
-		IdleTimeout:                  max(s.site.Timeouts.Inactivity.Value, 0),
-		MaxHeaderBytes:               int(s.site.Limits.Head.Value),
-		DisableGeneralOptionsHandler: true,
-		ConnContext:                  withConn,
-		ConnState:                    s.connState,
-		ErrorLog:                     stdlog.New(httpErrors{s}, "", 0),
+// acceptFrom gives connections to the current generation until the source is
+// closed.
+func (s *Server) acceptFrom(src *source) error {
+	var wait time.Duration
+	for {
+		c, err := src.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil && !passing(err):
+			return err
+		case err != nil: // out of descriptors: others may be given back
+			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+			s.log.Error("cannot accept; trying again", "error", err, "wait", wait.String())
+			select {
+			case <-time.After(wait):
+			case <-src.gone:
+				return nil
+			}
+			continue
+		}
+		wait = 0
+		s.deliver(src, c)
 	}
 }
 
-// connState keeps the set of connections without a request: net/http would wait
-// for them for seconds when it shuts down.
-func (s *Server) connState(c net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if state == http.StateNew {
-		s.fresh[c] = struct{}{}
-	} else {
-		delete(s.fresh, c)
+// deliver gives a connection to the generation that takes it.
+func (s *Server) deliver(src *source, c net.Conn) {
+	for {
+		s.mu.Lock()
+		g, secure := s.current, src.secure
+		s.mu.Unlock()
+		if g.take(c, secure) {
+			return
+		}
+		s.mu.Lock()
+		same := g == s.current
+		s.mu.Unlock()
+		if same { // draining
+			c.Close()
+			return
+		}
 	}
+}
+
+// Reload, from Listen on, puts another site in the place of the one that runs.
+// Listeners that both have stay open and lose no connection; WebSockets that are
+// open keep what they have, other connections end after the answer under way. If
+// anything is wrong with the new site, nothing changes. A server that ends
+// returns net.ErrClosed.
+func (s *Server) Reload(to *site.Site) error {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	next, err := s.newGeneration(to)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.ended || s.closed {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	sources, unused, err := openAll(next, s.sources)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	last, started := s.current, s.accept != nil
+	if started {
+		next.start()
+		s.old = append(s.old, last)
+		for _, src := range sources {
+			if !slices.Contains(s.sources, src) {
+				s.accept(src)
+			}
+		}
+	}
+	s.current, s.sources = next, sources
+	s.mu.Unlock()
+	for _, src := range unused {
+		src.Close()
+	}
+	if started {
+		last.retire()
+	}
+	return nil
+}
+
+// forget is called when a retired generation has no connection any more.
+func (s *Server) forget(g *generation) {
+	s.mu.Lock()
+	s.old = slices.DeleteFunc(s.old, func(o *generation) bool { return o == g })
+	s.mu.Unlock()
+}
+
+func (s *Server) closeSourcesLocked() {
+	for _, src := range s.sources {
+		src.Close()
+	}
+	s.sources = nil
 }
 
 // grace is how long, beyond the spread of the drain and the time of a close,
@@ -270,31 +232,37 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 const grace = time.Second
 
 // drain ends everything, politely as far as the time allows.
-func (s *Server) drain(h *http.Server) {
-	spread := max(s.site.Timeouts.Drain.Value, 0)
-	ctx, cancel := context.WithTimeout(context.Background(), spread+max(s.site.Timeouts.Close.Value, 0)+grace)
-	defer cancel()
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		if h.Shutdown(ctx) != nil {
-			h.Close()
-		}
-	}()
+func (s *Server) drain() {
 	s.mu.Lock()
-	for c := range s.fresh {
-		if w, ok := c.(interface{ watch() *watched }); ok && w.watch().silent() {
-			w.watch().Conn.Close()
-		}
-	}
+	set := &s.current.site.Timeouts
+	all := append([]*generation{s.current}, s.old...)
 	s.mu.Unlock()
+	spread := max(set.Drain.Value, 0)
+	ctx, cancel := context.WithTimeout(context.Background(), spread+max(set.Close.Value, 0)+grace)
+	defer cancel()
+	var stopped sync.WaitGroup
+	for _, g := range all {
+		stopped.Go(func() { g.end(ctx) })
+	}
 	if dropped := s.conns.drain(ctx, spread); dropped > 0 {
 		s.log.Warn("connections dropped at the end of the drain", "connections", dropped)
 	}
+	stopped.Wait()
+	s.serving.Wait()
+}
+
+// end shuts the generation down; its WebSockets are not its own.
+func (g *generation) end(ctx context.Context) {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		if err := g.http.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			g.http.Close()
+		}
+	}()
+	g.inlet.Close()
+	g.closeFresh()
 	<-stopped
-	s.mu.Lock()
-	s.closeListenersLocked() // those that Serve never reached
-	s.mu.Unlock()
 }
 
 // Close makes Serve drain and return. It does not wait for that. Without Serve
@@ -306,8 +274,8 @@ func (s *Server) Close() error {
 		s.closed = true
 		close(s.closing)
 	}
-	if !s.serving {
-		s.closeListenersLocked()
+	if s.accept == nil {
+		s.closeSourcesLocked()
 	}
 	return nil
 }

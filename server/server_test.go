@@ -41,6 +41,16 @@ type running struct {
 	ended chan error
 	stop  context.CancelFunc
 	first string // the address of the first listener
+	dir   string // of the site
+}
+
+// expand puts in what "@plain", "@tls" and "@dir" stand for.
+func (r *running) expand(text string) string {
+	return strings.NewReplacer(
+		"@plain", `listen: ['127.0.0.1:0']`,
+		"@tls", `listen: ['https://127.0.0.1:0'], tls: { certificate: 'site.pem', key: 'site.key' }`,
+		"@dir", r.dir,
+	).Replace(text)
 }
 
 // start runs the site until the test ends. What the text says of listen is kept;
@@ -50,27 +60,22 @@ func start(t *testing.T, text string, more map[string]route.Constructor) *runnin
 	dir := t.TempDir()
 	c := wstest.Certificate("127.0.0.1", "localhost")
 	writePair(t, filepath.Join(dir, "site"), c)
-	text = strings.NewReplacer(
-		"@plain", `listen: ['127.0.0.1:0']`,
-		"@tls", `listen: ['https://127.0.0.1:0'], tls: { certificate: 'site.pem', key: 'site.key' }`,
-		"@dir", dir,
-	).Replace(text)
+	r := &running{t: t, log: new(safeBuffer), roots: wstest.Roots(c), ended: make(chan error, 1), dir: dir}
 	handlers := basic()
 	var names []string
 	for name, h := range more {
 		handlers[name] = h
 		names = append(names, name)
 	}
-	s, err := config.Parse(filepath.Join(dir, "site.json5"), []byte(text), names...)
+	s, err := config.Parse(filepath.Join(dir, "site.json5"), []byte(r.expand(text)), names...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !s.Timeouts.Drain.Set() {
 		s.Timeouts.Drain.Value = time.Millisecond
 	}
-	log := new(safeBuffer)
 	srv, err := server.New(s, server.Options{
-		Handlers: handlers, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Handlers: handlers, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +84,7 @@ func start(t *testing.T, text string, more map[string]route.Constructor) *runnin
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{Server: srv, t: t, log: log, roots: wstest.Roots(c), ended: make(chan error, 1), stop: cancel, first: srv.URLs()[0]}
+	r.Server, r.stop, r.first = srv, cancel, srv.URLs()[0]
 	go func() { r.ended <- srv.Serve(ctx) }()
 	t.Cleanup(func() {
 		cancel()

@@ -119,6 +119,12 @@ class Demo {
     return item.getAttribute('data-code');
   }
 
+  // ink is how many points of the drawing are drawn.
+  ink() {
+    return this.page.locator('#canvas').evaluate((c) =>
+      c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((n, v, i) => n + (i % 4 === 3 && v > 0), 0));
+  }
+
   async shot(name) {
     if (args.shots) await this.page.screenshot({ path: `${args.shots}/${name}.png`, fullPage: true });
   }
@@ -223,13 +229,11 @@ async function keyboard() {
       if (i > 20) throw new Error('Tab does not reach the drawing area');
       await keyboard.press('Tab');
     }
-    const ink = () => demo.page.locator('#canvas').evaluate((c) =>
-      c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((n, v, i) => n + (i % 4 === 3 && v > 0), 0));
-    want('ink before', await ink(), 0);
+    want('ink before', await demo.ink(), 0);
     await keyboard.press('Shift+ArrowLeft');
-    want('ink after moving', await ink(), 0);
+    want('ink after moving', await demo.ink(), 0);
     for (const key of ['ArrowRight', 'ArrowRight', 'ArrowDown']) await keyboard.press(key);
-    if (!((await ink()) > 0)) throw new Error('arrow keys do not draw');
+    if (!((await demo.ink()) > 0)) throw new Error('arrow keys do not draw');
     await keyboard.press('Tab');
     want('after the drawing area', await focused(), 'send-image');
     await demo.echo(() => keyboard.press('Enter'), { type: 'binary' });
@@ -250,6 +254,7 @@ async function phone(colorScheme) {
     await demo.connect();
     await demo.echo(() => demo.button('Send text').tap(), { type: 'text' });
     await demo.page.locator('#canvas').tap({ position: { x: 20, y: 20 } });
+    if (!((await demo.ink()) > 0)) throw new Error('a tap draws no dot');
     await demo.echo(() => demo.button('Send drawing').tap(), { type: 'binary' });
     const wide = await demo.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     if (wide > 0) throw new Error(`${wide} pixels wider than the screen`);

@@ -28,6 +28,7 @@ const aboutServe = `Usage: curlew serve [FILE] [flags]
 Run a site; without FILE, the built-in demo site on 127.0.0.1:8080. Says where
 it listens. SIGINT or SIGTERM stop it: no new connections, the open ones are
 closed with 1001 over the time of timeouts.drain. A second signal stops at once.
+SIGHUP reads FILE again; a bad one changes nothing and says why.
 
   --listen ADDR        listen here instead of where the file says: host:port,
                        https://host:port or unix:/path; may be repeated

@@ -15,6 +15,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "screen": screen, "serve": serving, "stop": stopping, "get": get, "peer": peer, "proxy": proxy,
+			"exits": exits, "screen": screen, "serve": serving, "stop": stopping, "reload": reloading, "get": get, "peer": peer, "proxy": proxy,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_PROXY", "")
@@ -86,8 +87,37 @@ type started struct{}
 
 type background struct {
 	cmd    *exec.Cmd
-	stderr strings.Builder
+	stderr *watchedText
 	rest   chan string // of standard output
+}
+
+// A watchedText can be waited for.
+type watchedText struct {
+	mu   sync.Mutex
+	more sync.Cond
+	text strings.Builder
+}
+
+func (w *watchedText) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.more.Broadcast()
+	return w.text.Write(p)
+}
+
+func (w *watchedText) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// await waits until the text, behind its first n bytes, contains s.
+func (w *watchedText) await(n int, s string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !strings.Contains(w.text.String()[n:], s) {
+		w.more.Wait()
+	}
 }
 
 // serve NAME [ARG...]: starts curlew serve and waits until it listens; from then
@@ -98,9 +128,10 @@ func serving(ts *testscript.TestScript, neg bool, args []string) {
 	if !strings.Contains(strings.Join(rest, " "), "--listen") {
 		rest = append(rest, "--listen", "127.0.0.1:0")
 	}
-	b := &background{rest: make(chan string, 1)}
+	b := &background{rest: make(chan string, 1), stderr: new(watchedText)}
+	b.stderr.more.L = &b.stderr.mu
 	b.cmd = exec.Command("curlew", append([]string{"serve"}, rest...)...)
-	b.cmd.Dir, b.cmd.Env, b.cmd.Stderr = ts.MkAbs("."), append(os.Environ(), "PATH="+ts.Getenv("PATH")), &b.stderr
+	b.cmd.Dir, b.cmd.Env, b.cmd.Stderr = ts.MkAbs("."), append(os.Environ(), "PATH="+ts.Getenv("PATH")), b.stderr
 	if path, err := exec.LookPath("curlew"); err == nil {
 		b.cmd.Path, b.cmd.Err = path, nil
 	}
@@ -113,7 +144,7 @@ func serving(ts *testscript.TestScript, neg bool, args []string) {
 	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if err != nil || !ok {
 		b.cmd.Wait()
-		ts.Fatalf("%q, %v\n%s", line, err, &b.stderr)
+		ts.Fatalf("%q, %v\n%s", line, err, b.stderr)
 	}
 	go func() {
 		more, _ := io.ReadAll(r)
@@ -124,6 +155,14 @@ func serving(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(name+"_at", at)
 	ts.Setenv(name+"_ws", "ws"+strings.TrimPrefix(address, "http"))
 	ts.Value(started{}).(map[string]*background)[name] = b
+}
+
+// reload NAME TEXT: sends SIGHUP and waits for a line of the log with the text.
+func reloading(ts *testscript.TestScript, neg bool, args []string) {
+	b := ts.Value(started{}).(map[string]*background)[args[0]]
+	n := len(b.stderr.String())
+	ts.Check(b.cmd.Process.Signal(syscall.SIGHUP))
+	b.stderr.await(n, args[1])
 }
 
 // stop NAME [SIGNAL]: tells a server to stop; it must exit with 0. NAME.out and
@@ -137,7 +176,7 @@ func stopping(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(b.cmd.Process.Signal(sig))
 	out := <-b.rest
 	if err := b.cmd.Wait(); err != nil {
-		ts.Fatalf("%v\n%s", err, &b.stderr)
+		ts.Fatalf("%v\n%s", err, b.stderr)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), []byte(out), 0o644))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".err"), []byte(b.stderr.String()), 0o644))

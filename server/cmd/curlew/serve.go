@@ -6,6 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
 
 	"curlew.example/curlew/server"
 	"curlew.example/curlew/server/config"
@@ -39,10 +43,10 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return p.told(err)
 	}
-	if c.LogLevel != "" {
-		s.Log.Level.Value = c.LogLevel
-	}
-	srv, err := server.New(s, server.Options{Handlers: known, Log: newLog(p.Stderr, &s.Log)})
+	level := new(slog.LevelVar)
+	level.Set(levelOf(&s.Log))
+	log := newLog(p.Stderr, level, s.Log.Format.Value)
+	srv, err := server.New(s, server.Options{Handlers: known, Log: log})
 	if err != nil {
 		return p.told(err)
 	}
@@ -52,10 +56,48 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 	for _, url := range srv.URLs() {
 		fmt.Fprintln(p.Stdout, "listening on", url)
 	}
-	return srv.Serve(ctx)
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-again:
+				c.reload(srv, level, log, p)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	err = srv.Serve(ctx)
+	signal.Stop(again)
+	cancel()
+	<-done
+	return err
 }
 
-// load reads the site, or takes the demo, and the listeners of the flags.
+// reload reads the file again. A bad one changes nothing and says why.
+func (c *serve) reload(srv *server.Server, level *slog.LevelVar, log *slog.Logger, p *Program) {
+	s, _, err := c.load()
+	if err == nil {
+		before := srv.URLs()
+		if err = srv.Reload(s); err == nil {
+			level.Set(levelOf(&s.Log))
+			log.Info("reloaded", "file", c.File)
+			for _, url := range srv.URLs() {
+				if !slices.Contains(before, url) {
+					fmt.Fprintln(p.Stdout, "listening on", url)
+				}
+			}
+			return
+		}
+	}
+	log.Error("not reloaded; everything stays as it was", "file", c.File, "error", printable(err.Error()))
+}
+
+// load reads the site, or takes the demo, and what the flags say instead.
 func (c *serve) load() (*site.Site, map[string]route.Constructor, error) {
 	known := handlers()
 	var s *site.Site
@@ -68,8 +110,14 @@ func (c *serve) load() (*site.Site, map[string]route.Constructor, error) {
 	} else {
 		s, err = config.Load(c.File)
 	}
-	if err != nil || len(c.Listen) == 0 {
-		return s, known, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.LogLevel != "" {
+		s.Log.Level.Value = c.LogLevel
+	}
+	if len(c.Listen) == 0 {
+		return s, known, nil
 	}
 	s.Listen = nil
 	for _, text := range c.Listen {
@@ -91,15 +139,20 @@ func (p *Program) told(err error) error {
 	return err
 }
 
-// newLog returns the log that the site asks for: text for people, JSON for
-// programs.
-func newLog(w io.Writer, l *site.Log) *slog.Logger {
+// levelOf returns the level that the site asks for.
+func levelOf(l *site.Log) slog.Level {
 	var level slog.Level
 	if level.UnmarshalText([]byte(l.Level.Value)) != nil {
-		level = slog.LevelInfo
+		return slog.LevelInfo
 	}
+	return level
+}
+
+// newLog returns a log in the format that the site asks for; if it does not, text
+// for people and JSON for programs.
+func newLog(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
-	if l.Format.Value == "text" || l.Format.Value == "" && isTerminal(w) {
+	if format == "text" || format == "" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, o))
 	}
 	return slog.New(slog.NewJSONHandler(w, o))

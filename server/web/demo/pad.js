@@ -69,7 +69,7 @@ export class Pad {
     this.#pen();
     this.ink.beginPath();
     this.ink.moveTo(this.at.x, this.at.y);
-    this.ink.lineTo(place.x, place.y);
+    this.ink.lineTo(place.x + 0.01, place.y); // a line without length is not drawn
     this.ink.stroke();
     this.at = place;
   }

@@ -1,0 +1,264 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	stdlog "log"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/server/config"
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/server/site"
+)
+
+// A generation is what one site file made of the server. The last one takes all
+// new connections. A retired one lives on as long as connections that it took;
+// the WebSockets among them are the server's and do not keep it.
+type generation struct {
+	server  *Server
+	site    *site.Site
+	tls     *tls.Config // nil: none
+	http    *http.Server
+	inlet   *inlet
+	methods map[string]bool // that handlers see
+
+	mu      sync.Mutex
+	conns   int                   // that net/http has
+	fresh   map[net.Conn]struct{} // of these, on which no request has come yet
+	retired bool
+}
+
+// newGeneration makes the handlers of a site and reads its certificates. All
+// that is wrong is found.
+func (s *Server) newGeneration(from *site.Site) (*generation, error) {
+	g := &generation{
+		server: s, site: from, inlet: newInlet(), methods: knownMethods(), fresh: make(map[net.Conn]struct{}),
+	}
+	var wrong site.Errors
+	collect := func(at site.Place, err error) {
+		if e := (*site.Error)(nil); errors.As(err, &e) {
+			wrong = append(wrong, e)
+		} else if err != nil {
+			wrong = append(wrong, at.Errorf("%v", err))
+		}
+	}
+	if from.TLS != nil {
+		var err error
+		g.tls, err = newTLS(from.TLS, s.log)
+		collect(from.TLS.From, err)
+	}
+	table := new(route.Table)
+	for _, r := range from.Routes {
+		h, err := g.newHandler(r)
+		if err == nil {
+			err = table.Add(r, h)
+		}
+		collect(r.From, err)
+		for _, m := range r.Methods.Value {
+			g.methods[m] = true
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	g.http = g.newHTTP(g.answered(gate(table, g.methods)))
+	return g, nil
+}
+
+// newHandler makes the handler of a route, with what all handlers have.
+func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
+	construct := g.server.handlers[r.Handler.Value]
+	if construct == nil {
+		return nil, r.Handler.From.Errorf("no handler %q in this program", r.Handler.Value)
+	}
+	h, err := construct(r, g.endpoint(r))
+	if err != nil {
+		return nil, err
+	}
+	headers, write := r.Headers, r.Timeouts.Write.Value
+	h = limited(h, r.Timeouts.Request.Value)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a, ok := w.(*answer); ok {
+			a.use(headers, write)
+		}
+		h.ServeHTTP(w, r)
+	}), nil
+}
+
+// endpoint returns the maker of WebSocket endpoints for a route.
+func (g *generation) endpoint(r *site.Route) route.Endpoint {
+	o := config.Options(r)
+	tell(o)
+	return func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
+		wrap := g.server.conns.wrapper()
+		return curlew.Handle(o, func(r *http.Request) (*curlew.Events, error) {
+			ev, err := f(r)
+			if err != nil {
+				return nil, err
+			}
+			return wrap(ev), nil
+		})
+	}
+}
+
+// tell adds the times of a connection to its 101, in whole seconds rounded up;
+// those that are off are not mentioned.
+func tell(o *curlew.Options) {
+	if o.Header == nil {
+		o.Header = make(http.Header)
+	}
+	for name, d := range map[string]time.Duration{
+		"X-Inactivity-Timeout": o.InactivityTimeout, "X-Request-Timeout": o.RequestTimeout,
+	} {
+		if d > 0 {
+			o.Header.Set(name, strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
+		}
+	}
+}
+
+// answered is the outermost handler.
+func (g *generation) answered(next http.Handler) http.Handler {
+	headers, write := g.site.Headers, g.site.Timeouts.Write.Value
+	requests := g.site.Log.Requests.Value
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		a := newAnswer(w, headers, write)
+		next.ServeHTTP(a, r)
+		if requests {
+			g.server.logged(a, r, began)
+		}
+	})
+}
+
+// newHTTP returns the net/http server behind all listeners.
+func (g *generation) newHTTP(h http.Handler) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:                      h,
+		Protocols:                    protocols,
+		ReadHeaderTimeout:            max(g.site.Timeouts.Handshake.Value, 0),
+		IdleTimeout:                  max(g.site.Timeouts.Inactivity.Value, 0),
+		MaxHeaderBytes:               int(g.site.Limits.Head.Value),
+		DisableGeneralOptionsHandler: true,
+		ConnContext:                  withConn,
+		ConnState:                    g.connState,
+		ErrorLog:                     stdlog.New(httpErrors{g.server}, "", 0),
+	}
+}
+
+// start begins to serve what is put into the inlet.
+func (g *generation) start() {
+	g.server.serving.Go(func() { g.http.Serve(g.inlet) })
+}
+
+// take hands an accepted connection to net/http, and reports whether this
+// generation still takes any.
+func (g *generation) take(c net.Conn, secure bool) bool {
+	w := &watched{Conn: c, head: headWatch{
+		maxBytes: g.site.Limits.Head.Value, maxFields: max(g.site.Limits.HeadFields.Value, 0),
+	}}
+	if d := g.site.Timeouts.Handshake.Value; d > 0 {
+		w.limit = time.Now().Add(d)
+	}
+	if !secure {
+		return g.inlet.put(w)
+	}
+	w.Conn = tls.Server(c, g.tls)
+	return g.inlet.put(&watchedTLS{watched: w})
+}
+
+// connState counts the connections, and keeps the set of those without a request:
+// net/http would wait for them for seconds when it shuts down.
+func (g *generation) connState(c net.Conn, state http.ConnState) {
+	g.mu.Lock()
+	delete(g.fresh, c)
+	switch state {
+	case http.StateNew:
+		g.conns++
+		g.fresh[c] = struct{}{}
+	case http.StateClosed, http.StateHijacked:
+		g.conns--
+	}
+	gone := g.retired && g.conns == 0
+	g.mu.Unlock()
+	if gone {
+		g.server.forget(g)
+	}
+}
+
+// retire lets the generation end: its idle connections are closed, the others
+// after their next answer.
+func (g *generation) retire() {
+	g.inlet.Close()
+	g.http.SetKeepAlivesEnabled(false)
+	g.mu.Lock()
+	g.retired = true
+	gone := g.conns == 0
+	g.mu.Unlock()
+	if gone {
+		g.server.forget(g)
+	}
+}
+
+// closeFresh closes the connections that have said nothing.
+func (g *generation) closeFresh() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.fresh {
+		if w, ok := c.(interface{ watch() *watched }); ok && w.watch().silent() {
+			w.watch().Conn.Close()
+		}
+	}
+}
+
+// An inlet is the listener of a generation: what it accepts is put into it.
+type inlet struct {
+	conns  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func newInlet() *inlet { return &inlet{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+// put reports whether somebody has taken c.
+func (in *inlet) put(c net.Conn) bool {
+	select {
+	case <-in.closed:
+		return false
+	default:
+	}
+	select {
+	case in.conns <- c:
+		return true
+	case <-in.closed:
+		return false
+	}
+}
+
+func (in *inlet) Accept() (net.Conn, error) {
+	select {
+	case c := <-in.conns:
+		return c, nil
+	case <-in.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (in *inlet) Close() error {
+	in.once.Do(func() { close(in.closed) })
+	return nil
+}
+
+func (in *inlet) Addr() net.Addr { return inletAddr{} }
+
+// inletAddr is the address of an inlet, which has none.
+type inletAddr struct{}
+
+func (inletAddr) Network() string { return "inlet" }
+func (inletAddr) String() string  { return "inlet" }

@@ -1,0 +1,114 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A watched is a connection until it is hijacked; then its Conn goes on alone.
+type watched struct {
+	net.Conn
+	limit time.Time // of the first head; zero for none
+
+	mu       sync.Mutex // net/http reads from two goroutines, though in turn
+	head     headWatch
+	requests int // that the gate has seen
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	w.mu.Lock()
+	w.head.observe(p[:n])
+	w.mu.Unlock()
+	return n, err
+}
+
+// SetReadDeadline keeps the limit of the first head.
+func (w *watched) SetReadDeadline(t time.Time) error {
+	w.mu.Lock()
+	first := w.head.heads == 0 && !w.head.stop
+	w.mu.Unlock()
+	if first && !w.limit.IsZero() && (t.IsZero() || t.After(w.limit)) {
+		t = w.limit
+	}
+	return w.Conn.SetReadDeadline(t)
+}
+
+// verdict returns the status that r, the next request of the connection, is
+// refused with, 0 for none. It is called once for each.
+func (w *watched) verdict(r *http.Request) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.requests++
+	return w.head.status(w.requests, r.ProtoMinor)
+}
+
+// watch is how a watched is found behind a net.Conn.
+func (w *watched) watch() *watched { return w }
+
+// silent reports whether nothing was received yet.
+func (w *watched) silent() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.head.heads == 0 && w.head.size == 0 && !w.head.stop
+}
+
+// A watchedTLS is a watched whose Conn is a tls.Conn.
+type watchedTLS struct {
+	*watched
+	once  sync.Once
+	state tls.ConnectionState
+}
+
+// ConnectionState is called by net/http before the first Read. It makes the TLS
+// handshake; if that fails, so does the Read.
+func (w *watchedTLS) ConnectionState() tls.ConnectionState {
+	w.once.Do(func() {
+		t := w.Conn.(*tls.Conn)
+		t.SetDeadline(w.limit)
+		err := t.HandshakeContext(context.Background())
+		t.SetDeadline(time.Time{})
+		if wrong := (tls.RecordHeaderError{}); errors.As(err, &wrong) && wrong.Conn != nil && startsHTTP(wrong.RecordHeader) {
+			io.WriteString(wrong.Conn, plainOnTLS)
+		}
+		if err != nil {
+			t.NetConn().Close()
+		}
+		w.state = t.ConnectionState()
+	})
+	return w.state
+}
+
+const plainOnTLS = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+	"Connection: close\r\n\r\nThis is an https address.\n"
+
+// startsHTTP reports whether a failed TLS handshake began like a request.
+func startsHTTP(b [5]byte) bool {
+	switch string(b[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
+		return true
+	}
+	return false
+}
+
+// connKey is the key of the *watched in the context of a request.
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if w, ok := c.(interface{ watch() *watched }); ok {
+		return context.WithValue(ctx, connKey{}, w.watch())
+	}
+	return ctx
+}
+
+// connOf returns the connection of a request, nil in tests without one.
+func connOf(r *http.Request) *watched {
+	w, _ := r.Context().Value(connKey{}).(*watched)
+	return w
+}
