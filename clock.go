@@ -221,4 +221,7 @@ func (c *Conn) Extend(d time.Duration) {
 }
 
 // wake makes a reader that waits for bytes look around.
-func (c *Conn) wake() { c.stream.SetReadDeadline(time.Unix(1, 0)) }
+func (c *Conn) wake() {
+	c.stream.SetReadDeadline(time.Unix(1, 0))
+	c.window.signal()
+}

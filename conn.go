@@ -1,7 +1,6 @@
 package curlew
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/url"
@@ -52,10 +51,10 @@ type Conn struct {
 
 // lifetime is how the connection ends. See close.go.
 type lifetime struct {
-	closing atomic.Bool   // the ending has begun, or is over
-	discard atomic.Bool   // by us: messages of the peer mean nothing from now on
-	polite  atomic.Bool   // the ending is in order: linger
-	over    atomic.Bool   // err is set
+	closing atomic.Bool // the ending has begun, or is over
+	discard atomic.Bool // by us: messages of the peer mean nothing from now on
+	polite  atomic.Bool // the ending is in order: linger
+	over    atomic.Bool // err is set
 
 	mu   sync.Mutex // guards the following
 	err  *CloseError
@@ -195,12 +194,4 @@ func (c *Conn) Info() Info {
 	i.Queued = c.out.bytes
 	c.out.mu.Unlock()
 	return i
-}
-
-// cancelled is ctx's error, if it has one already.
-func cancelled(ctx context.Context) error {
-	if ctx.Done() == nil {
-		return nil
-	}
-	return ctx.Err()
 }

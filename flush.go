@@ -70,12 +70,24 @@ func (c *Conn) startFlush(corked bool) {
 	o.mu.Lock()
 	start := !o.busy && (corked || !o.corked) && o.waitsLocked()
 	if start {
-		o.busyLocked()
+		c.goFlushLocked()
 	}
 	o.mu.Unlock()
-	if start {
-		go c.flush(false)
+}
+
+// goFlushLocked starts a goroutine that flushes all. Nobody is busy.
+func (c *Conn) goFlushLocked() {
+	c.out.busyLocked()
+	c.goOnLocked()
+}
+
+// goOnLocked has a goroutine go on with the flushing of the caller.
+func (c *Conn) goOnLocked() {
+	o := &c.out
+	if o.run == nil {
+		o.run = func() { c.flush(false) }
 	}
+	go o.run()
 }
 
 // flush writes what waits until nothing does; then it is not busy any more. With
@@ -106,14 +118,12 @@ func (c *Conn) flush(try bool) (done bool, err error) {
 func (c *Conn) handOver() {
 	o := &c.out
 	o.mu.Lock()
-	more := o.waitsLocked() || o.closed
-	if !more {
+	if o.waitsLocked() && !o.closed {
+		c.goOnLocked()
+	} else {
 		c.idleLocked()
 	}
 	o.mu.Unlock()
-	if more {
-		go c.flush(false)
-	}
 }
 
 // gather encodes what waits, up to a bound. If nothing does, the flushing ends

@@ -15,7 +15,6 @@ type interrupt struct {
 	stop    func() bool     // ends the watch
 	blocked bool            // a reader is in, or about to enter, the stream's Read
 	past    bool            // the deadline is set
-	woken   bool            // wake was called when nobody was blocked
 }
 
 // watch must be called before a read that ctx may end, and unwatch after it. It

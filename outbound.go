@@ -36,6 +36,8 @@ type outbound struct {
 	// Owned by whoever flushes. flusher is nil while nobody does.
 	encoder core.Encoder
 	flusher *flusher
+
+	run func() // flushes all; made when first needed, so that starting it allocates nothing
 }
 
 // ownMessage is where the message of a caller who flushes himself is.

@@ -27,6 +27,9 @@ func (c *Conn) enter() error {
 	if c.in.reading.CompareAndSwap(false, true) {
 		return nil
 	}
+	if c.ended() {
+		return c.Err()
+	}
 	return ErrBusy
 }
 
@@ -119,7 +122,7 @@ func (c *Conn) Read(ctx context.Context, buf []byte) (Type, []byte, error) {
 	r.rest = nil
 	var ev core.Event
 	for {
-		if err := c.piece(ctx, &ev, c.flushIdle); err != nil {
+		if err := c.piece(ctx, &ev, c.readIdle); err != nil {
 			if r.open && !r.skip && !c.ended() {
 				r.rest, r.saved = append([]byte(nil), buf[start:]...), true
 			}
@@ -166,7 +169,7 @@ func (c *Conn) Reader(ctx context.Context) (Type, io.Reader, error) {
 	r.rest = nil
 	var ev core.Event
 	for {
-		if err := c.piece(ctx, &ev, c.flushIdle); err != nil {
+		if err := c.piece(ctx, &ev, c.readIdle); err != nil {
 			return 0, nil, err
 		}
 		if c.skips(&ev) {
@@ -217,7 +220,7 @@ func (m *messageReader) read(ctx context.Context, p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		var ev core.Event
-		if err := c.piece(ctx, &ev, c.flushIdle); err != nil {
+		if err := c.piece(ctx, &ev, c.readIdle); err != nil {
 			return 0, err
 		}
 		m.last = ev.Last

@@ -84,14 +84,10 @@ func (c *Conn) writeQueued(ctx context.Context, t Type, p []byte) error {
 	m := message{op: frame.Opcode(t), wait: newWaiter()}
 	m.copy(p)
 	o.pushLocked(m)
-	start := !o.busy && (o.writer == nil || o.waitsLocked())
-	if start {
-		o.busyLocked()
+	if !o.busy && o.waitsLocked() {
+		c.goFlushLocked()
 	}
 	o.mu.Unlock()
-	if start {
-		go c.flush(false)
-	}
 	return c.await(ctx, m.wait)
 }
 
@@ -119,8 +115,8 @@ func (c *Conn) writeRest(ctx context.Context) error {
 		}
 	}
 	f.own = ownNone
+	c.goOnLocked()
 	o.mu.Unlock()
-	go c.flush(false)
 	return c.await(ctx, w)
 }
 
@@ -202,14 +198,10 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	}
 	o.sent.Store(int64(c.now()))
 	o.pushLocked(m)
-	start := !o.busy && !o.corked && o.waitsLocked()
-	if start {
-		o.busyLocked()
+	if !o.busy && !o.corked && o.waitsLocked() {
+		c.goFlushLocked()
 	}
 	o.mu.Unlock()
-	if start {
-		go c.flush(false)
-	}
 	return nil
 }
 

@@ -104,7 +104,7 @@ func (w *window) signal() {
 func (c *Conn) awaitPump(ctx context.Context) error {
 	w := &c.window
 	w.mu.Lock()
-	if w.n.Load() > 0 || c.in.pump.Load() == pumpFree {
+	if w.n.Load() > 0 || c.in.pump.Load() == pumpFree || c.out.writable.Load() {
 		w.mu.Unlock()
 		return nil
 	}
@@ -129,7 +129,7 @@ func (c *Conn) pumpWindow() {
 	c.detach()
 	var ev core.Event
 	for {
-		err := c.next(context.Background(), &ev, c.flushIdle)
+		err := c.next(context.Background(), &ev, c.pumpIdle)
 		if err == errWoken {
 			continue
 		}
@@ -151,9 +151,16 @@ func (c *Conn) pumpWindow() {
 	}
 }
 
-// flushIdle is next's idle beside a Read, or while a callback takes its time:
-// what is owed is sent by a goroutine of its own.
-func (c *Conn) flushIdle() error {
+// pumpIdle is next's idle while nobody reads: what is owed is sent by a goroutine
+// of its own.
+func (c *Conn) pumpIdle() error {
+	c.flushNow()
+	return nil
+}
+
+// readIdle is next's idle for a Read.
+func (c *Conn) readIdle() error {
+	c.out.writable.Store(false) // nobody wants to know
 	c.flushNow()
 	return nil
 }

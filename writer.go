@@ -68,8 +68,7 @@ func (c *Conn) Writer(ctx context.Context, t Type) (*Writer, error) {
 	} else if o.writer == w {
 		o.writer = nil // nothing was sent yet
 		if o.waitsLocked() && !o.busy {
-			o.busyLocked()
-			go c.flush(false)
+			c.goFlushLocked()
 		}
 	}
 	return nil, ctx.Err()
