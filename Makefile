@@ -18,8 +18,8 @@ deps: ## bring what the tests need and Go does not (browser, proxies, npm packag
 check: ## gofmt, vet, staticcheck, govulncheck, tidy modules, cross-builds
 	@sh scripts/check.sh
 
-test: deps check ## everything: deps, check, all tests of all modules under the race detector
-	@sh scripts/test.sh $(TESTFLAGS)
+test: deps ## everything: deps, check, all tests of all modules under the race detector
+	@failed=0; sh scripts/check.sh || failed=1; sh scripts/test.sh $(TESTFLAGS) || failed=1; exit $$failed
 
 quick: ## the tests alone, cached, without the race detector
 	@sh scripts/test.sh -quick $(TESTFLAGS)
