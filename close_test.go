@@ -362,9 +362,21 @@ func TestCL15_OurReason(t *testing.T) {
 	s.p.WantClose("123 bytes", 4000, longest)
 }
 
+// TestFR39_ReasonBytes: of a reason exactly its bytes are sent, at every length.
+func TestFR39_ReasonBytes(t *testing.T) {
+	for n := range frame.MaxReason + 1 {
+		s := open(t, memory, everyDriver[n%3], []curlew.Role{curlew.Server, curlew.Client}[n%2], nil)
+		reason := strings.Repeat("0123456789", 13)[:n]
+		if err := s.c.Close(4000, reason); err != nil {
+			t.Fatal(err)
+		}
+		s.p.Want("code and reason and no more", wstest.Close(4000, reason))
+	}
+}
+
 func TestCL16_OurCode(t *testing.T) {
 	s := open(t, memory, byRead, curlew.Server, nil)
-	for _, c := range []curlew.Code{0, 999, 1004, 1006, 1015, 1016, 2999, 5000, 65535} {
+	for _, c := range []curlew.Code{0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535} {
 		if err := s.c.Close(c, ""); !errors.Is(err, curlew.ErrInvalidClose) {
 			t.Errorf("Close(%v) = %v, want ErrInvalidClose", c, err)
 		}
