@@ -1,6 +1,9 @@
 package server
 
 import (
+	"bufio"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -88,6 +91,44 @@ func FuzzHeadWatch(f *testing.F) {
 		h := watch(200, s[:cut], s[cut:])
 		if h.heads != whole.heads || h.badHead != whole.badHead || h.badStatus != whole.badStatus || h.codedHead != whole.codedHead {
 			t.Errorf("%q split at %d", s, cut)
+		}
+	})
+}
+
+// What net/http makes of the same bytes: no request that it serves has a fault
+// that was not seen, because the watch was at another place.
+func FuzzHeadWatchAgainstHTTP(f *testing.F) {
+	for _, c := range heads {
+		f.Add(c.bytes)
+	}
+	f.Add("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n")
+	f.Fuzz(func(t *testing.T, s string) {
+		h := &headWatch{}
+		h.observe([]byte(s))
+		in := strings.NewReader(s)
+		br := bufio.NewReader(in)
+		at := func() int { return len(s) - in.Len() - br.Buffered() }
+		for n := 1; ; n++ {
+			start := at()
+			r, err := http.ReadRequest(br)
+			if err != nil {
+				return
+			}
+			head := s[start:at()]
+			plain := strings.ReplaceAll(head, "\r\n", "")
+			faulty := strings.Contains(plain, "\n") || strings.Contains(head, "\n ") || strings.Contains(head, "\n\t") ||
+				len(r.Header["Content-Length"]) > 1
+			if seen := h.badHead != 0 && h.badHead <= n; faulty && !seen {
+				t.Fatalf("request %d of %q: the fault was not seen (%+v)", n, s, h)
+			} else if !seen && h.heads < n {
+				t.Fatalf("request %d of %q: not seen (%+v)", n, s, h)
+			}
+			if len(r.Header["Upgrade"]) > 0 || len(r.TransferEncoding) > 0 || h.badHead != 0 || h.codedHead != 0 {
+				return // the connection ends with this one
+			}
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				return
+			}
 		}
 	})
 }
