@@ -7,17 +7,20 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // NetConn returns c as a net.Conn: a flow of bytes, in messages of type t whose
-// bounds mean nothing. Each Write is one message, or several of MaxMessage. A received message of the
-// other type ends the connection with 1003. Read returns io.EOF once the peer
-// has closed with 1000 or 1001; Close closes with 1000 and waits for the end.
-// Deadlines work as in package net, also again after they have passed. ctx ends
-// everything: when it does, the connection is aborted.
+// bounds mean nothing. Each Write is one message, or several of MaxMessage. A
+// received message of the other type ends the connection with 1003. Read returns
+// io.EOF once the peer has closed with 1000 or 1001; Close closes with 1000 and
+// waits for the end, which takes at most Options.CloseTimeout. Deadlines work as
+// in package net, also again after they have passed; what a Write had under way
+// when its deadline passed is sent and counted as written. ctx ends everything:
+// when it does, the connection is aborted.
 func NetConn(ctx context.Context, c *Conn, t Type) net.Conn {
-	n := &netConn{c: c, t: t}
+	n := &netConn{c: c, t: t, reading: make(chan struct{}, 1), writing: make(chan struct{}, 1)}
 	n.read.init(ctx)
 	n.write.init(ctx)
 	n.stop = context.AfterFunc(ctx, func() { c.Abort(ctx.Err()) })
@@ -25,28 +28,46 @@ func NetConn(ctx context.Context, c *Conn, t Type) net.Conn {
 }
 
 type netConn struct {
-	c    *Conn
-	t    Type
-	stop func() bool
+	c      *Conn
+	t      Type
+	stop   func() bool
+	closed atomic.Bool // by Close
 
 	read, write deadline
 
-	mu      sync.Mutex // of readers
-	message *messageReader
+	// A Read, or a Write, has its own in while it runs: one at a time each.
+	reading, writing chan struct{}
+
+	message *messageReader // owned by the Read that runs
+}
+
+// enter waits for the turn of a call and returns its context.
+func (n *netConn) enter(d *deadline, turn chan struct{}) (context.Context, error) {
+	ctx := d.context()
+	if ctx.Err() == nil {
+		select {
+		case turn <- struct{}{}:
+			return ctx, nil
+		case <-ctx.Done():
+		}
+	}
+	return nil, n.error(ctx, ctx.Err())
 }
 
 func (n *netConn) Read(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	ctx, err := n.enter(&n.read, n.reading)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { <-n.reading }()
 	if len(p) == 0 {
 		return 0, nil
 	}
 	for {
-		ctx := n.read.context()
 		if n.message == nil {
 			t, r, err := n.c.Reader(ctx)
 			if err != nil {
-				return 0, n.error(ctx, err)
+				return 0, n.readError(ctx, err)
 			}
 			if t != n.t {
 				n.c.Close(UnsupportedData, "unexpected "+t.String()+" message")
@@ -60,38 +81,55 @@ func (n *netConn) Read(p []byte) (int, error) {
 			continue
 		}
 		if err != nil {
-			return k, n.error(ctx, err)
+			return k, n.readError(ctx, err)
 		}
 		return k, nil
 	}
 }
 
-func (n *netConn) Write(p []byte) (int, error) {
-	ctx := n.write.context()
-	for rest := p; ; {
-		k := int(min(int64(len(rest)), n.c.set.maxMessage))
-		if err := n.c.Write(ctx, n.t, rest[:k]); err != nil {
-			return len(p) - len(rest), n.error(ctx, err)
+func (n *netConn) Write(p []byte) (written int, err error) {
+	ctx, err := n.enter(&n.write, n.writing)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { <-n.writing }()
+	for {
+		k := int(min(int64(len(p)-written), n.c.set.maxMessage))
+		err := n.c.Write(ctx, n.t, p[written:written+k])
+		if err == nil || errors.Is(err, ErrSending) {
+			written += k
 		}
-		if rest = rest[k:]; len(rest) == 0 {
-			return len(p), nil
+		if err != nil {
+			return written, n.error(ctx, err)
+		}
+		if written == len(p) {
+			return written, nil
 		}
 	}
 }
 
 // error is err as package net would return it.
 func (n *netConn) error(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return os.ErrDeadlineExceeded
+	switch {
+	case n.closed.Load():
+		return net.ErrClosed
+	case n.read.parent.Err() != nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()):
+		return err
 	}
+	return os.ErrDeadlineExceeded
+}
+
+// readError is error, and the end of the flow where the peer has ended it.
+func (n *netConn) readError(ctx context.Context, err error) error {
 	var e *CloseError
-	if errors.As(err, &e) && e.Remote && (e.Code == NormalClosure || e.Code == GoingAway) {
+	if !n.closed.Load() && errors.As(err, &e) && e.Remote && (e.Code == NormalClosure || e.Code == GoingAway) {
 		return io.EOF
 	}
-	return err
+	return n.error(ctx, err)
 }
 
 func (n *netConn) Close() error {
+	n.closed.Store(true)
 	n.stop()
 	n.read.stop()
 	n.write.stop()
@@ -177,6 +215,5 @@ func (d *deadline) set(t time.Time) {
 }
 
 func (d *deadline) stop() {
-	d.set(time.Time{})
-	d.cancel()
+	d.set(time.Unix(1, 0))
 }
