@@ -19,10 +19,11 @@ import (
 // Write that has not begun leaves nothing on the wire, one that has begun is
 // completed from a copy and says so. What need not block succeeds anyway.
 //
-// Somebody always pumps: Read in its own goroutine; Serve or Handle by events;
-// while nobody reads, the driver, up to a window of 64 KiB, so that pings and
-// closes are answered (within a quarter of a second). With the window full
-// reading stops and the pong and inactivity clocks stand still.
+// Somebody always takes in what the peer sends: Read, in its goroutine; Serve or
+// Handle; and while nobody reads, the connection itself, up to a window of 64
+// KiB, so that pings and closes are answered (within a quarter of a second). With
+// the window full nothing more is taken in, and the clocks of PongTimeout and
+// InactivityTimeout stand still.
 type Conn struct {
 	// Fixed at construction.
 	stream  Stream
