@@ -412,6 +412,38 @@ func TestCF11LogOfStrangersHS45Floods(t *testing.T) {
 	}
 }
 
+// A panic of a handler or a callback ends its connection and stands in the log
+// with its stack.
+func TestPanics(t *testing.T) {
+	r := start(t, `{ @plain, timeouts: { close: '50 ms' }, routes: [{ match: '/ws', handler: 'panics' }, { handler: 'panics' }] }`, map[string]route.Constructor{
+		"panics": func(_ *site.Route, ws route.Endpoint) (http.Handler, error) {
+			socket := ws(func(*http.Request) (*curlew.Events, error) {
+				return &curlew.Events{Open: func(*curlew.Conn) { panic("in a callback") }}, nil
+			})
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/ws" {
+					panic("in a handler")
+				}
+				socket.ServeHTTP(w, r)
+			}), nil
+		},
+	})
+	if got := codes(r.say(get)); got != "" {
+		t.Errorf("an answer: %s", got)
+	}
+	p, _ := wstest.Open(t, r.connect(), "/ws", http.Header{})
+	p.WantClose("the end", curlew.InternalError, wstest.AnyReason)
+	r.stop()
+	err := <-r.ended
+	r.ended <- err
+	log := r.log.String()
+	for _, want := range []string{"in a handler", "in a callback", "lifecycle_test.go"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %q in the log:\n%s", want, log)
+		}
+	}
+}
+
 // Queries may hold secrets.
 func TestAU10NoQueryInTheLog(t *testing.T) {
 	r := start(t, "{ @plain, "+ok+" }", nil)

@@ -89,12 +89,16 @@ func (s *Server) logged(a *answer, r *http.Request, began time.Time) {
 	s.log.Info("request", attrs...)
 }
 
-// httpErrors passes what net/http has to say to the log.
+// httpErrors passes what net/http and the library have to say to the log: one
+// line, which may quote a stranger, or a panic with its stack.
 type httpErrors struct{ s *Server }
 
 func (h httpErrors) Write(p []byte) (int, error) {
-	if ok, dropped := h.s.refused.allow(time.Now()); ok {
-		h.s.log.Warn("http", "error", printable(strings.TrimSpace(string(p))), "notLogged", dropped)
+	first, stack, _ := strings.Cut(strings.TrimSpace(string(p)), "\n")
+	if stack != "" {
+		h.s.log.Error("http", "error", printable(first), "stack", stack)
+	} else if ok, dropped := h.s.refused.allow(time.Now()); ok {
+		h.s.log.Warn("http", "error", printable(first), "notLogged", dropped)
 	}
 	return len(p), nil
 }
