@@ -5,30 +5,23 @@ package poll
 import (
 	"io"
 	"os"
+	"sync"
 	"syscall"
 
 	"curlew.example/curlew/internal/bufs"
 )
 
 // An FD is the descriptor of a connection that the runtime polls. One goroutine
-// at a time may call Recv and one TrySend or Send. Deadlines and Close of the connection
-// end a waiting Recv
-// and Send.
+// at a time may call Recv and one TrySend or Send. Deadlines and Close of the
+// connection end a waiting Recv and Send.
 type FD struct {
 	rc syscall.RawConn
 
 	// Owned by the caller of Recv.
-	size     int
-	buf      []byte
-	rerr     error
-	readable func(fd uintptr) bool // f.recv, bound once so that Recv allocates nothing
-
-	// Owned by the caller of TrySend or Send.
-	out      []byte
-	sent     int
-	wait     bool
-	werr     error
-	writable func(fd uintptr) bool
+	size int
+	buf  []byte
+	err  error
+	try  func(fd uintptr) bool // f.tryRecv, bound once so that Recv allocates nothing
 }
 
 func newFD(c syscall.Conn) *FD {
@@ -37,7 +30,7 @@ func newFD(c syscall.Conn) *FD {
 		return nil
 	}
 	f := &FD{rc: rc}
-	f.readable, f.writable = f.recv, f.send
+	f.try = f.tryRecv
 	return f
 }
 
@@ -45,19 +38,19 @@ func newFD(c syscall.Conn) *FD {
 // which the caller owns. The end of the stream is io.EOF.
 func (f *FD) Recv(size int) ([]byte, error) {
 	f.size = size
-	err := f.rc.Read(f.readable)
+	err := f.rc.Read(f.try)
 	p := f.buf
 	f.buf = nil
 	if err == nil {
-		err = f.rerr
+		err = f.err
 	}
 	return p, err
 }
 
-func (f *FD) recv(fd uintptr) bool {
+func (f *FD) tryRecv(fd uintptr) bool {
 	p := bufs.Get(f.size)
 	for {
-		n, err := syscall.Read(int(fd), p)
+		n, err := recv(fd, p)
 		switch {
 		case err == syscall.EINTR:
 			continue
@@ -65,11 +58,11 @@ func (f *FD) recv(fd uintptr) bool {
 			bufs.Put(p)
 			return false
 		case err != nil:
-			f.rerr = os.NewSyscallError("read", err)
+			f.err = os.NewSyscallError("recv", err)
 		case n == 0:
-			f.rerr = io.EOF
+			f.err = io.EOF
 		default:
-			f.buf, f.rerr = p[:n], nil
+			f.buf, f.err = p[:n], nil
 			return true
 		}
 		bufs.Put(p)
@@ -78,33 +71,51 @@ func (f *FD) recv(fd uintptr) bool {
 }
 
 // TrySend writes what the system takes of p without waiting, maybe nothing.
-func (f *FD) TrySend(p []byte) (int, error) { return f.write(p, false) }
+func (f *FD) TrySend(p []byte) (int, error) { return f.send(p, false) }
 
 // Send waits until the system takes some of p, at least one byte.
-func (f *FD) Send(p []byte) (int, error) { return f.write(p, true) }
+func (f *FD) Send(p []byte) (int, error) { return f.send(p, true) }
 
-func (f *FD) write(p []byte, wait bool) (int, error) {
-	f.out, f.sent, f.wait, f.werr = p, 0, wait, nil
-	err := f.rc.Write(f.writable)
-	f.out = nil
+func (f *FD) send(p []byte, wait bool) (int, error) {
+	s := sendings.Get().(*sending)
+	s.p, s.n, s.wait, s.err = p, 0, wait, nil
+	err := f.rc.Write(s.try)
 	if err == nil {
-		err = f.werr
+		err = s.err
 	}
-	return f.sent, err
+	n := s.n
+	s.p = nil
+	sendings.Put(s)
+	return n, err
 }
 
-func (f *FD) send(fd uintptr) bool {
-	for f.sent < len(f.out) {
-		n, err := syscall.Write(int(fd), f.out[f.sent:])
+// A sending is the state of one call of Send or TrySend: an idle FD has none.
+type sending struct {
+	p    []byte
+	n    int // bytes sent
+	wait bool
+	err  error
+	try  func(fd uintptr) bool
+}
+
+var sendings = sync.Pool{New: func() any {
+	s := new(sending)
+	s.try = s.trySend
+	return s
+}}
+
+func (s *sending) trySend(fd uintptr) bool {
+	for s.n < len(s.p) {
+		n, err := send(fd, s.p[s.n:])
 		if n > 0 {
-			f.sent += n
+			s.n += n
 		}
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
-			return !f.wait || f.sent > 0
+			return !s.wait || s.n > 0
 		case err != nil:
-			f.werr = os.NewSyscallError("write", err)
+			s.err = os.NewSyscallError("send", err)
 			return true
 		}
 	}
