@@ -11,15 +11,37 @@ import (
 // reader is where the application's reading is: between messages or inside one.
 // It is owned by the call that took inbound.reading.
 type reader struct {
-	mine     bool   // it holds the pump
-	borrowed []byte // the payload of the last piece, if it came from the window
+	mine bool // it holds the pump
 
 	open  bool   // inside a message, of which
 	t     Type   // this is the type,
 	skip  bool   // and a Reader has begun it, and only that one may go on;
 	saved bool   // or a cancelled Read has begun it, and rest is what it had read
-	rest  []byte // what was read and the Reader, owner, has not handed out
-	owner *messageReader
+	kept  *kept  // nil as long as nothing had to be kept
+}
+
+// kept is what a reader keeps from one call to the next.
+type kept struct {
+	borrowed []byte // the payload of the last piece, if it came from the window
+	rest     []byte // what was read and the Reader, owner, has not handed out
+	owner    *messageReader
+}
+
+// keep returns kept, which it makes if need be.
+func (r *reader) keep() *kept {
+	if r.kept == nil {
+		r.kept = new(kept)
+	}
+	return r.kept
+}
+
+// take returns what was read and not handed out, for the next who reads: no
+// earlier Reader may go on.
+func (r *reader) take() (rest []byte) {
+	if k := r.kept; k != nil {
+		rest, k.rest, k.owner = k.rest, nil, nil
+	}
+	return rest
 }
 
 // enter takes the reading.
@@ -55,9 +77,9 @@ func (c *Conn) leave() {
 
 // giveBack ends the lending of the last piece.
 func (c *Conn) giveBack() {
-	if r := &c.in.reader; r.borrowed != nil {
-		bufs.Put(r.borrowed)
-		r.borrowed = nil
+	if k := c.in.reader.kept; k != nil && k.borrowed != nil {
+		bufs.Put(k.borrowed)
+		k.borrowed = nil
 	}
 }
 
@@ -67,6 +89,10 @@ func (c *Conn) piece(ctx context.Context, ev *core.Event, idle func() error) err
 	r := &c.in.reader
 	c.giveBack()
 	for {
+		if !r.mine && c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
+			r.mine = true
+			c.in.lent = false
+		}
 		if c.window.n.Load() > 0 {
 			if c.window.full() {
 				now := int64(c.now()) // we listen again
@@ -80,17 +106,11 @@ func (c *Conn) piece(ctx context.Context, ev *core.Event, idle func() error) err
 				return nil
 			}
 		}
-		if r.mine || c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
-			if !r.mine {
-				r.mine = true
-				c.in.lent = false
-				continue // the window may have got something just before
+		if r.mine {
+			if err := c.next(ctx, ev, idle); err != errWoken {
+				return err
 			}
-			err := c.next(ctx, ev, idle)
-			if err == errWoken {
-				continue
-			}
-			return err
+			continue
 		}
 		if c.ended() {
 			return c.Err()
@@ -114,17 +134,15 @@ func (c *Conn) Read(ctx context.Context, buf []byte) (Type, []byte, error) {
 	}
 	defer c.leave()
 	r, start := &c.in.reader, len(buf)
-	r.owner = nil
-	if r.saved {
-		buf = append(buf, r.rest...)
+	if rest := r.take(); r.saved {
+		buf = append(buf, rest...)
 		r.saved = false
 	}
-	r.rest = nil
 	var ev core.Event
 	for {
 		if err := c.piece(ctx, &ev, c.readIdle); err != nil {
 			if r.open && !r.skip && !c.ended() {
-				r.rest, r.saved = append([]byte(nil), buf[start:]...), true
+				r.keep().rest, r.saved = append([]byte(nil), buf[start:]...), true
 			}
 			return 0, buf[:start], err
 		}
@@ -161,12 +179,10 @@ func (c *Conn) Reader(ctx context.Context) (Type, io.Reader, error) {
 	}
 	defer c.leave()
 	r := &c.in.reader
-	r.owner = nil
-	if r.saved { // a cancelled Read had begun this one
+	if rest := r.take(); r.saved { // a cancelled Read had begun this one
 		r.saved = false
-		return c.begin(ctx, false)
+		return c.begin(ctx, rest, false)
 	}
-	r.rest = nil
 	var ev core.Event
 	for {
 		if err := c.piece(ctx, &ev, c.readIdle); err != nil {
@@ -176,16 +192,18 @@ func (c *Conn) Reader(ctx context.Context) (Type, io.Reader, error) {
 			continue
 		}
 		r.t, r.open = Type(ev.Opcode), !ev.Last
-		r.rest = append([]byte(nil), ev.Payload...)
-		return c.begin(ctx, ev.Last)
+		return c.begin(ctx, append([]byte(nil), ev.Payload...), ev.Last)
 	}
 }
 
-func (c *Conn) begin(ctx context.Context, last bool) (Type, io.Reader, error) {
+// begin returns the reader of a message of which rest was read.
+func (c *Conn) begin(ctx context.Context, rest []byte, last bool) (Type, io.Reader, error) {
 	r := &c.in.reader
 	r.skip = !last
-	r.owner = &messageReader{c: c, ctx: ctx, last: last}
-	return r.t, r.owner, nil
+	m := &messageReader{c: c, ctx: ctx, last: last}
+	k := r.keep()
+	k.rest, k.owner = rest, m
+	return r.t, m, nil
 }
 
 // A messageReader reads one message.
@@ -204,16 +222,17 @@ func (m *messageReader) read(ctx context.Context, p []byte) (int, error) {
 	}
 	defer c.leave()
 	r := &c.in.reader
-	if r.owner != m {
+	k := r.kept
+	if k == nil || k.owner != m {
 		return 0, errStale
 	}
 	if len(p) == 0 {
 		return 0, nil
 	}
 	for {
-		if len(r.rest) > 0 {
-			n := copy(p, r.rest)
-			r.rest = r.rest[n:]
+		if len(k.rest) > 0 {
+			n := copy(p, k.rest)
+			k.rest = k.rest[n:]
 			return n, nil
 		}
 		if m.last {
@@ -226,7 +245,7 @@ func (m *messageReader) read(ctx context.Context, p []byte) (int, error) {
 		m.last = ev.Last
 		r.skip, r.open = !ev.Last, !ev.Last
 		n := copy(p, ev.Payload)
-		r.rest = append(r.rest[:0], ev.Payload[n:]...)
+		k.rest = append(k.rest[:0], ev.Payload[n:]...)
 		if n > 0 {
 			return n, nil
 		}

@@ -54,12 +54,10 @@ type driver struct {
 // open calls the first event, behind which comes what a cancelled Read has left.
 func (d *driver) open() error {
 	c, r := d.c, &d.c.in.reader
-	r.owner = nil
-	if r.saved {
-		d.add(r.rest)
+	if rest := r.take(); r.saved {
+		d.add(rest)
 		d.t, r.saved = r.t, false
 	}
-	r.rest = nil
 	if d.ev.Open != nil {
 		d.callback(func() { d.ev.Open(c) })
 	}
@@ -91,7 +89,7 @@ func (d *driver) work() error {
 // keep saves what has come of a message for whoever reads next.
 func (d *driver) keep() {
 	if r := &d.c.in.reader; r.open && !r.skip {
-		r.rest, r.saved = append([]byte(nil), d.msg...), true
+		r.keep().rest, r.saved = append([]byte(nil), d.msg...), true
 	}
 	d.drop()
 }
