@@ -57,7 +57,7 @@ const (
 const (
 	readSize = 64 << 10 // where a buffer is held only while there are bytes
 	holdSize = 16 << 10 // where it must be held to wait
-	idleSize = 1 << 10 // of an idle connection's buffer, where it must have one
+	idleSize = 1 << 10  // of an idle connection's buffer, where it must have one
 )
 
 // next finds the next piece of a message in what the peer sent; its payload is

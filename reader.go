@@ -13,11 +13,11 @@ import (
 type reader struct {
 	mine bool // it holds the pump
 
-	open  bool   // inside a message, of which
-	t     Type   // this is the type,
-	skip  bool   // and a Reader has begun it, and only that one may go on;
-	saved bool   // or a cancelled Read has begun it, and rest is what it had read
-	kept  *kept  // nil as long as nothing had to be kept
+	open  bool  // inside a message, of which
+	t     Type  // this is the type,
+	skip  bool  // and a Reader has begun it, and only that one may go on;
+	saved bool  // or a cancelled Read has begun it, and rest is what it had read
+	kept  *kept // nil as long as nothing had to be kept
 }
 
 // kept is what a reader keeps from one call to the next.
@@ -102,7 +102,7 @@ func (c *Conn) piece(ctx context.Context, ev *core.Event, idle func() error) err
 			if c.life.discard.Load() {
 				c.window.clear()
 			} else if c.window.pop(ev) {
-				r.borrowed = ev.Payload
+				r.keep().borrowed = ev.Payload
 				return nil
 			}
 		}

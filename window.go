@@ -52,13 +52,14 @@ func (w *window) push(ev *core.Event) bool {
 	return w.size < windowSize && w.waiting == nil
 }
 
-// pop takes the oldest piece; the caller owns ev.Payload, a buffer of bufs.
+// pop takes the oldest piece, if there is one; the caller owns ev.Payload, a
+// buffer of bufs.
 func (w *window) pop(ev *core.Event) bool {
-	if w.n.Load() == 0 {
-		return false
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.pieces) == 0 {
+		return false
+	}
 	p := w.pieces[0]
 	w.pieces[0] = piece{}
 	w.pieces = w.pieces[1:]
@@ -89,8 +90,8 @@ func (w *window) clear() {
 	}
 }
 
-// signal tells a waiting reader that the pump has put something there, or is
-// free, or that it should look around.
+// signal tells a waiting reader that the pump has put something there and is
+// free, or that the connection has ended.
 func (w *window) signal() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,11 +101,12 @@ func (w *window) signal() {
 	}
 }
 
-// awaitPump waits until the window has a piece or the pump can be had.
+// awaitPump waits until the window has a piece or the pump can be had. Whoever
+// pumps meanwhile is asked for it.
 func (c *Conn) awaitPump(ctx context.Context) error {
 	w := &c.window
 	w.mu.Lock()
-	if w.n.Load() > 0 || c.in.pump.Load() == pumpFree || c.out.writable.Load() {
+	if len(w.pieces) > 0 || c.in.pump.Load() == pumpFree {
 		w.mu.Unlock()
 		return nil
 	}
@@ -113,14 +115,27 @@ func (c *Conn) awaitPump(ctx context.Context) error {
 	}
 	ready := w.waiting
 	w.mu.Unlock()
+	c.wake()
 	select {
 	case <-ready:
 		return nil
 	case <-c.Done():
 		return c.Err()
 	case <-ctx.Done():
-		return ctx.Err()
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting == ready {
+		w.waiting = nil
+	}
+	return ctx.Err()
+}
+
+// wanted reports whether a reader waits.
+func (w *window) wanted() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.waiting != nil
 }
 
 // pumpWindow pumps until a reader wants the pump, the window is full or the
@@ -131,6 +146,9 @@ func (c *Conn) pumpWindow() {
 	for {
 		err := c.next(context.Background(), &ev, c.pumpIdle)
 		if err == errWoken {
+			if c.window.wanted() {
+				break
+			}
 			continue
 		}
 		if err != nil {
@@ -144,9 +162,10 @@ func (c *Conn) pumpWindow() {
 		}
 	}
 	c.flushNow() // pongs owed
-	c.in.pump.Store(pumpFree)
+	wanted := c.window.wanted()
+	c.yield()
 	c.window.signal()
-	if c.ended() || c.life.closing.Load() {
+	if c.life.closing.Load() && !wanted {
 		c.pumpAway()
 	}
 }
