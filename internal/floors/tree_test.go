@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -69,8 +70,22 @@ func texts(t *testing.T, f func(name, text string), suffixes ...string) {
 	}
 }
 
-// tree parses every Go file of all modules.
+// tree returns every Go file of all modules. They are parsed once.
 func tree(t *testing.T) []*file {
+	t.Helper()
+	parsed.Do(func() { parsed.files = parse(t) })
+	if len(parsed.files) < 5 {
+		t.Fatalf("only %d Go files below %s", len(parsed.files), root)
+	}
+	return parsed.files
+}
+
+var parsed struct {
+	sync.Once
+	files []*file
+}
+
+func parse(t *testing.T) []*file {
 	t.Helper()
 	var all []*file
 	fset := token.NewFileSet()
@@ -89,8 +104,5 @@ func tree(t *testing.T) []*file {
 			lines: strings.Count(text, "\n"), ast: a, fset: fset, text: text,
 		})
 	}, ".go")
-	if len(all) < 5 {
-		t.Fatalf("only %d Go files below %s: the walk is wrong", len(all), root)
-	}
 	return all
 }
