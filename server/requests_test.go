@@ -72,7 +72,8 @@ func TestRefusedAndClosed(t *testing.T) {
 	both(t, ok, func(t *testing.T, r *running) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
-				if got := codes(r.say(c.request + get)); got != c.want {
+				t.Parallel()
+				if got := codes(r.on(t).say(c.request + get)); got != c.want {
 					t.Errorf("%s, want %s and the end", got, c.want)
 				}
 			})

@@ -136,7 +136,10 @@ func serve(t *testing.T, s *site.Site) string {
 // both runs f with the site on a plain listener and on one with TLS.
 func both(t *testing.T, routes string, f func(t *testing.T, r *running)) {
 	for _, kind := range []string{"plain", "tls"} {
-		t.Run(kind, func(t *testing.T) { f(t, start(t, "{ @"+kind+", "+routes+" }", nil)) })
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel() // much of this is waiting
+			f(t, start(t, "{ @"+kind+", "+routes+" }", nil))
+		})
 	}
 }
 
@@ -152,6 +155,13 @@ func writePair(t *testing.T, base string, c tls.Certificate) {
 	); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// on returns r for a subtest.
+func (r *running) on(t *testing.T) *running {
+	c := *r
+	c.t = t
+	return &c
 }
 
 // url returns the address of the first listener; ws turns http into ws.

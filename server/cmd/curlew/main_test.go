@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_PROXY", "")
+			e.Setenv("GORACE", "atexit_sleep_ms=10") // else each program takes a second to end
 			e.Values[started{}] = map[string]*background{}
 			// Bytes that a script cannot hold.
 			return errors.Join(
