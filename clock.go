@@ -15,7 +15,7 @@ import (
 type clock struct {
 	wake     atomic.Int64 // for when the timer is set; noInstant while it is being handled
 	request  atomic.Int64 // end of the connection's life
-	deadline atomic.Int64 // of the ending, once it has begun
+	deadline atomic.Int64 // of the ending, once it has begun; of what comes after Done then
 
 	mu      sync.Mutex // guards timer
 	timer   *time.Timer
@@ -80,11 +80,15 @@ func (c *Conn) stopClock() {
 	}
 }
 
-// setDeadline gives the ending CloseTimeout from now on.
-func (c *Conn) setDeadline() {
+// beginEnding gives the ending CloseTimeout, from its first cause on. The clock
+// looks at closing first and then at the deadline, which is set by then.
+func (c *Conn) beginEnding() {
 	at := c.now() + c.set.close
-	c.clock.deadline.Store(int64(at))
-	c.arm(at)
+	first := c.clock.deadline.CompareAndSwap(0, int64(at))
+	c.life.closing.Store(true)
+	if first {
+		c.arm(at)
+	}
 }
 
 // tick is what the timer calls.
@@ -119,7 +123,7 @@ func (c *Conn) tickClosing(now time.Duration) {
 		}
 		c.arm(next)
 	case c.ended():
-		c.stream.Close()
+		c.cut()
 	default:
 		c.finish(&CloseError{Code: AbnormalClosure, Err: errCloseTimeout}, false)
 	}
@@ -214,7 +218,7 @@ func (c *Conn) Extend(d time.Duration) {
 	case d == 0:
 		d = c.set.request
 	}
-	at := c.now() + d
+	at := c.now() + min(d, never)
 	c.clock.request.Store(int64(at))
 	c.arm(at)
 }

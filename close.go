@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"time"
 
 	"curlew.example/curlew/frame"
 	"curlew.example/curlew/internal/core"
@@ -88,8 +89,7 @@ func (c *Conn) closeFull() {
 // somebody reads the peer's Close.
 func (c *Conn) closeBegun() {
 	c.life.discard.Store(true)
-	c.life.closing.Store(true)
-	c.setDeadline()
+	c.beginEnding()
 	if !c.in.reading.Load() {
 		c.pumpAway()
 	}
@@ -114,8 +114,7 @@ func (c *Conn) received(ev *core.Event) {
 	}
 	written := o.written
 	o.mu.Unlock()
-	c.life.closing.Store(true)
-	c.setDeadline()
+	c.beginEnding()
 	if written {
 		c.finish(nil, true)
 	}
@@ -162,32 +161,48 @@ func (c *Conn) finish(e *CloseError, polite bool) {
 		o.encoder.Release()
 	}
 	notify := o.dropLocked(errClosing)
+	if polite {
+		c.clock.deadline.Store(int64(c.now() + c.set.close))
+	}
+	c.life.closing.Store(true)
+	c.life.end(&final, polite) // under the lock: who is refused for o.closed finds Err set
 	o.mu.Unlock()
 
-	c.life.closing.Store(true)
-	c.life.polite.Store(polite)
-	c.life.mu.Lock()
-	c.life.err = &final
-	if c.life.done != nil {
-		close(c.life.done)
-	}
-	c.life.over.Store(true)
-	c.life.mu.Unlock()
 	notify()
 	if polite {
-		c.setDeadline()
+		c.arm(time.Duration(c.clock.deadline.Load()))
 		if c.role == Server || !received {
 			c.endWrite()
 		}
 		c.wake()
 	} else {
-		c.stream.Close()
+		c.cut()
 	}
-	c.in.interrupt.forget()
 	c.window.signal()
 	if c.in.pump.CompareAndSwap(pumpFree, pumpGone) {
 		go c.retire()
 	}
+}
+
+// end sets err.
+func (l *lifetime) end(e *CloseError, polite bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.polite.Store(polite)
+	l.err = e
+	l.over.Store(true)
+	if l.done != nil {
+		close(l.done)
+	}
+}
+
+// cut closes the stream at once. A tls.Conn alone would wait for up to 5 s until
+// the peer takes its farewell.
+func (c *Conn) cut() {
+	if t, ok := c.stream.(*tls.Conn); ok {
+		t.NetConn().Close()
+	}
+	c.stream.Close()
 }
 
 // endWrite ends our side of the stream, if it has sides.

@@ -255,9 +255,13 @@ func (c *Conn) pumpAway() {
 // too: else a reset could destroy our Close on its way. CloseTimeout bounds it.
 // RFC 6455, 7.1.1.
 func (c *Conn) retire() {
+	c.in.interrupt.forget()
 	c.detach()
 	c.freeBuf()
 	c.in.decoder.Release()
+	if c.life.discard.Load() {
+		c.window.clear()
+	}
 	if c.life.polite.Load() {
 		p := bufs.Get(holdSize)
 		for {

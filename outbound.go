@@ -118,6 +118,9 @@ func (o *outbound) pushLocked(m message) {
 
 // popLocked takes what is to be sent next, if anything.
 func (o *outbound) popLocked() (m message, ok bool) {
+	if o.control.Closing().Sent {
+		return m, false // what waited behind a Writer is lost
+	}
 	for {
 		if w := o.writer; w != nil {
 			if len(w.parts) == 0 {
@@ -162,11 +165,14 @@ func (o *outbound) emptyLocked() {
 
 // waitsLocked reports whether there is something to flush.
 func (o *outbound) waitsLocked() bool {
+	c := o.control.Closing()
+	if c.Sent {
+		return false
+	}
 	if w := o.writer; w != nil && len(w.parts) > 0 || w == nil && o.head < len(o.queue) {
 		return true
 	}
-	c := o.control.Closing()
-	return o.control.Owes() || c.Queued && !c.Sent
+	return o.control.Owes() || c.Queued
 }
 
 // removeLocked takes the message that w waits for out of the queue.

@@ -106,18 +106,27 @@ func (c *Conn) writeRest(ctx context.Context) error {
 			f.tailOf.copy(f.tail)
 			f.tail = f.tailOf.data
 		}
+	} else if m := o.ownLocked(); m != nil {
+		m.copy(m.data)
+		m.own, m.wait = false, w
 	} else {
-		for i := o.head; i < len(o.queue); i++ {
-			if m := &o.queue[i]; m.own {
-				m.copy(m.data)
-				m.own, m.wait = false, w
-			}
-		}
+		w.done <- errClosing // it was dropped meanwhile
 	}
 	f.own = ownNone
 	c.goOnLocked()
 	o.mu.Unlock()
 	return c.await(ctx, w)
+}
+
+// ownLocked returns the message in the queue of whoever flushes for one, if it is
+// still there.
+func (o *outbound) ownLocked() *message {
+	for i := o.head; i < len(o.queue); i++ {
+		if m := &o.queue[i]; m.own {
+			return m
+		}
+	}
+	return nil
 }
 
 // await waits until w's message is written.

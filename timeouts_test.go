@@ -2,8 +2,10 @@ package curlew_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"testing"
@@ -117,6 +119,11 @@ func TestExtend(t *testing.T) {
 		s.c.Extend(time.Second) // shorter
 		s.p.WantClose("after a second", 1008, wstest.AnyReason)
 		wantTook(t, "closed", start, time.Second, 2*time.Second)
+
+		s = open(t, memory, d, curlew.Server, o)
+		s.c.Extend(math.MaxInt64)
+		pass(time.Hour)
+		s.p.WantIdle("further than time goes")
 
 		s = open(t, memory, d, curlew.Server, o)
 		s.c.Extend(-1)
@@ -344,5 +351,35 @@ func TestReadDeadlineIsNotOurs(t *testing.T) {
 		if _, m, err := c.Read(t.Context(), nil); string(m) != "whole" || err != nil {
 			t.Errorf("Read = %q, %v", m, err)
 		}
+	})
+}
+
+// TestCloseTimeoutOnce: the ending has CloseTimeout from its first cause on; that
+// the peer closes too, and takes nothing, does not prolong it.
+func TestCloseTimeoutOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, _ := stuck(t, noWriteTimeout(curlew.Options{}))
+		start := time.Now()
+		c.Close(1000, "")
+		pass(4 * time.Second)
+		p.Send(wstest.Close(1001, ""))
+		<-c.Done()
+		wantTook(t, "Done", start, 5*time.Second, 5*time.Second+100*time.Millisecond)
+	})
+}
+
+// TestAbortAtOnce: Abort does not wait for a peer that takes nothing, nor does TLS
+// under it.
+func TestAbortAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := wstest.NewLink(&wstest.LinkOptions{Buffer: 10000})
+		ours, _ := secure(t, curlew.Server, a, b)
+		ours.SetWriteDeadline(time.Now().Add(time.Second))
+		ours.(*tls.Conn).NetConn().Write(make([]byte, 10000)) // as full as can be
+		c := curlew.NewConn(ours, curlew.Server, nil)
+		start := time.Now()
+		c.Abort(nil)
+		wantTook(t, "Abort returned", start, 0, 0)
+		wait(t, "the end", c.Done())
 	})
 }
