@@ -179,7 +179,7 @@ func (c *Conn) tickPump(now time.Duration) time.Duration {
 		c.clock.turns = turns
 		return now + pumpDelay
 	}
-	c.flushNow()
+	c.uncork()
 	if !c.window.full() {
 		c.pumpAway()
 	}

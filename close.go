@@ -64,7 +64,7 @@ func (c *Conn) close(e *CloseError) bool {
 	o.cause = e
 	o.mu.Unlock()
 	c.closeBegun()
-	c.kick()
+	c.flushNow() // also out of a callback, which may take its time
 	return true
 }
 
@@ -82,7 +82,7 @@ func (c *Conn) closeFull() {
 	o.mu.Unlock()
 	notify()
 	c.closeBegun()
-	c.kick()
+	c.flushNow() // also out of a callback, which may take its time
 }
 
 // closeBegun makes sure that the ending goes on: the clock bounds it, and

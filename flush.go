@@ -8,10 +8,11 @@ import (
 )
 
 const (
-	flushSize  = 64 << 10 // so many bytes are encoded before they are written
-	wireSize   = 4 << 10  // of the first buffer for them
-	directSize = 4 << 10  // larger payloads are written from where they are, if possible
-	chunkSize  = 16 << 10 // written at once where progress cannot be seen otherwise
+	flushSize  = 64 << 10  // so many bytes are encoded before they are written
+	wireSize   = 4 << 10   // of the first buffer for them
+	corkSize   = 128 << 10 // so much is corked, or half the queue
+	directSize = 4 << 10   // larger payloads are written from where they are, if possible
+	chunkSize  = 16 << 10  // written at once where progress cannot be seen otherwise
 )
 
 // A flusher is what flushing needs to remember. An idle connection has none.
@@ -64,6 +65,14 @@ func (c *Conn) kick() { c.startFlush(false) }
 
 // flushNow is kick for those who wait: the cork does not count.
 func (c *Conn) flushNow() { c.startFlush(true) }
+
+// uncork ends the cork before its time: a callback takes long.
+func (c *Conn) uncork() {
+	c.out.mu.Lock()
+	c.out.corked = false
+	c.out.mu.Unlock()
+	c.kick()
+}
 
 func (c *Conn) startFlush(corked bool) {
 	o := &c.out

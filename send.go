@@ -207,7 +207,8 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	}
 	o.sent.Store(int64(c.now()))
 	o.pushLocked(m)
-	if !o.busy && !o.corked && o.waitsLocked() {
+	corked := o.corked && o.bytes <= min(corkSize, c.set.sendQueue/2)
+	if !o.busy && !corked && o.waitsLocked() {
 		c.goFlushLocked()
 	}
 	o.mu.Unlock()
