@@ -320,8 +320,11 @@ func TestPD24_PoolsBalance(t *testing.T) {
 		n.buffers = bufs.Outstanding()
 		return n
 	}
-	parts := packedText(t, string(repeating(5000))).Split(300)
+	text := repeating(10_000)
+	parts := packedText(t, string(text[:5000])).Split(300)
+	big := wstest.Binary(bomb(t, 4)).Reserved(frame.RSV1)
 	for _, keep := range []bool{false, true} {
+		before := outstanding()
 		o := compression(curlew.Compression{MinSize: -1, ServerContext: keep, ClientContext: keep})
 		for _, way := range []struct {
 			name string
@@ -340,54 +343,55 @@ func TestPD24_PoolsBalance(t *testing.T) {
 			{"CL17 close within a message", func(c *curlew.Conn, p *wstest.Peer) { p.Send(parts[0], parts[1], wstest.Close(1000, "")) }},
 			{"the peer goes within a message", func(c *curlew.Conn, p *wstest.Peer) { p.Send(parts[0]) }},
 			{"corrupt", func(c *curlew.Conn, p *wstest.Peer) { p.Send(parts[0], wstest.Cont("\xff\xff\xff\xff\xff\xff")) }},
-			{"bomb", func(c *curlew.Conn, p *wstest.Peer) { p.Send(wstest.Binary(bomb(t, 4)).Reserved(frame.RSV1)) }},
+			{"bomb", func(c *curlew.Conn, p *wstest.Peer) { p.Send(big) }},
 			{"not text", func(c *curlew.Conn, p *wstest.Peer) { p.Send(packedText(t, "\xff")) }},
 			{"within a Writer's message", func(c *curlew.Conn, p *wstest.Peer) {
 				w, err := c.Writer(context.Background(), curlew.Text)
 				if err != nil {
 					t.Fatal(err)
 				}
-				w.Write(repeating(1000))
-				w.TryWrite(repeating(1000))
+				w.Write(text[:1000])
+				w.TryWrite(text[1000:])
 			}},
 			{"with a full queue", func(c *curlew.Conn, p *wstest.Peer) {
 				for range 100 {
-					c.Send(curlew.Text, repeating(10_000))
+					c.Send(curlew.Text, text)
 				}
 			}},
 		} {
 			t.Run(fmt.Sprintf("takeover %t/%s", keep, way.name), func(t *testing.T) {
-				before := outstanding()
 				for _, reads := range []bool{true, false} {
 					c, p, _ := acceptPacked(t, memory, o, offer)
-					if reads {
-						go func() {
-							for {
-								if _, _, err := c.Read(context.Background(), nil); err != nil {
-									return
-								}
+					drained := make(chan struct{})
+					drain := func() { // what was read ahead is the application's
+						defer close(drained)
+						for {
+							if _, _, err := c.Read(context.Background(), nil); err != nil {
+								return
 							}
-						}()
+						}
+					}
+					if reads {
+						go drain()
 					}
 					p.Send(packedText(t, "one whole message"))
 					c.Send(curlew.Text, []byte("and another"))
 					p.Next("that it works")
 					way.end(c, p)
 					p.Close()
-					for !reads { // what was read ahead is the application's
-						if _, _, err := c.Read(context.Background(), nil); err != nil {
-							break
-						}
+					if !reads {
+						drain()
 					}
+					wait(t, "what was read to be drained", drained)
 					wait(t, "the end", c.Done())
 				}
-				// Less is what connections of earlier tests give back meanwhile.
-				until(t, "everything to be given back", func() bool {
-					now := outstanding()
-					return now.buffers <= before.buffers && now.inflaters <= before.inflaters && now.compressors <= before.compressors
-				})
 			})
 		}
+		// Less is what connections of earlier tests give back meanwhile.
+		until(t, "everything to be given back", func() bool {
+			now := outstanding()
+			return now.buffers <= before.buffers && now.inflaters <= before.inflaters && now.compressors <= before.compressors
+		})
 	}
 }
 
