@@ -95,6 +95,9 @@ func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
 	var hs established
 	if err == nil {
 		d.reached = true
+		if wrap := d.o.WrapConn; wrap != nil {
+			stream = wrap(stream)
+		}
 		hs, err = open(stream, q, head, config)
 	}
 	if !stop() && err == nil {

@@ -159,6 +159,11 @@ type DialOptions struct {
 	// TLS is the configuration of wss: nil is the default one. It is cloned.
 	TLS *tls.Config
 
+	// WrapConn, if set, is given each connection to a server, above TLS and
+	// proxies and before the handshake, and returns what is used instead: to
+	// look at the bytes, or to count them.
+	WrapConn func(net.Conn) net.Conn
+
 	// MaxRedirects is how many redirects are followed: 0 is none. wss is never
 	// left for ws, and credentials do not travel to another origin.
 	MaxRedirects int

@@ -42,16 +42,13 @@ func (c *connect) Run(ctx context.Context, p *Program) error {
 	if c.Count < 0 {
 		return wrongUsage{errors.New("--count: a number of messages")}
 	}
-	if secure, _ := url.Parse(c.URL); c.Frames && secure != nil && (secure.Scheme == "wss" || secure.Scheme == "https") {
-		return wrongUsage{errors.New("--frames: frames inside TLS cannot be shown yet")}
-	}
 	o, err := c.options()
 	if err != nil {
 		return err
 	}
 	t := &talk{connect: c, program: p, out: newLines(p.Stdout), began: time.Now()}
 	if c.Frames {
-		o.DialContext = t.tapped
+		o.WrapConn = func(n net.Conn) net.Conn { return newTap(n, t.note) }
 	}
 	if t.conn, err = curlew.Dial(ctx, c.URL, o); err != nil {
 		return explain(err)
@@ -276,13 +273,4 @@ func short(d time.Duration) string {
 		return d.Round(10 * time.Microsecond).String()
 	}
 	return d.Round(time.Microsecond).String()
-}
-
-// tapped dials for --frames.
-func (t *talk) tapped(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := new(net.Dialer).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return newTap(c, t.note), nil
 }
