@@ -44,6 +44,9 @@ type netConn struct {
 // enter waits for the turn of a call and returns its context.
 func (n *netConn) enter(d *deadline, turn chan struct{}) (context.Context, error) {
 	ctx := d.context()
+	if err := d.parent.Err(); err != nil { // ctx learns of it a little later
+		return nil, n.error(ctx, err)
+	}
 	if ctx.Err() == nil {
 		select {
 		case turn <- struct{}{}:
