@@ -158,8 +158,11 @@ func (c *Conn) tickWrite(now time.Duration) time.Duration {
 	}
 	c.out.mu.Lock()
 	idle := noInstant
-	if w := c.out.writer; w != nil && len(w.parts) == 0 && !c.out.busy {
+	if w := c.out.writer; w != nil && !c.out.control.Closing().Queued {
 		idle = w.last + c.set.write
+		if c.out.busy || len(w.parts) > 0 {
+			idle = now + c.set.write // not before its pieces are written
+		}
 	}
 	c.out.mu.Unlock()
 	if now >= idle {

@@ -192,7 +192,7 @@ func (c *Conn) Info() Info {
 		i.TLS = &state
 	}
 	c.out.mu.Lock()
-	i.Queued = c.out.bytes
+	i.Queued = c.out.bytes + c.out.streamed
 	c.out.mu.Unlock()
 	return i
 }

@@ -1,6 +1,7 @@
 package curlew
 
 import (
+	"math"
 	"sync"
 
 	"curlew.example/curlew/frame"
@@ -26,6 +27,8 @@ type flusher struct {
 	own    ownMessage // the caller's message, if it flushes for one
 	ownErr error
 	close  bool // our Close is in wire
+	part   bool // a Writer's piece was encoded
+	quota  int  // payload bytes to be taken before others go on
 }
 
 var flusherPool = sync.Pool{New: func() any { return new(flusher) }}
@@ -36,6 +39,7 @@ func (o *outbound) busyLocked() {
 	f := flusherPool.Get().(*flusher)
 	f.base = f.small[:]
 	f.wire = f.base[:0]
+	f.quota = math.MaxInt
 	o.flusher = f
 }
 
@@ -45,6 +49,10 @@ func (c *Conn) idleLocked() {
 	f := o.flusher
 	o.busy, o.flusher = false, nil
 	o.heavy.Store(false)
+	if f.part && o.writer != nil {
+		o.writer.last = c.now() // so long it could not do anything
+	}
+	f.part = false
 	f.freeBase()
 	f.base, f.wire = nil, nil // the rest is clean: all was written
 	flusherPool.Put(f)
@@ -104,7 +112,7 @@ func (c *Conn) goOnLocked() {
 // have a descriptor for, and reports false if that was not all: the caller is
 // still busy and must have the rest flushed. If a message of the caller's own
 // waits, flush returns as soon as it is written, with its error, and others
-// flush the rest. The caller is busy.
+// flush the rest; so it does when its quota is used up. The caller is busy.
 func (c *Conn) flush(try bool) (done bool, err error) {
 	o := &c.out
 	for {
@@ -119,15 +127,20 @@ func (c *Conn) flush(try bool) (done bool, err error) {
 			f.own, f.ownErr = ownNone, nil
 			c.handOver()
 			return true, err
+		} else if f.quota <= 0 {
+			c.handOver()
+			return true, nil
 		}
 	}
 }
 
-// handOver ends a flush for a message of one's own: others flush the rest.
+// handOver ends a flush for a message of one's own, or of a quota: others flush
+// the rest.
 func (c *Conn) handOver() {
 	o := &c.out
 	o.mu.Lock()
 	if o.waitsLocked() && !o.closed {
+		o.flusher.quota = math.MaxInt
 		c.goOnLocked()
 	} else {
 		c.idleLocked()
@@ -143,6 +156,7 @@ func (c *Conn) gather() (more bool, err error) {
 	if len(f.wire) > 0 || len(f.tail) > 0 {
 		return true, nil // the rest of a try
 	}
+	writable := false
 	o.mu.Lock()
 	for !o.closed && len(f.wire) < flushSize && len(f.tail) == 0 {
 		if o.control.Owes() {
@@ -158,9 +172,11 @@ func (c *Conn) gather() (more bool, err error) {
 			}
 			break
 		}
-		if o.short && o.bytes <= c.set.sendQueue/2 {
+		f.quota -= m.size()
+		if o.short && o.streamed <= c.set.sendQueue/2 {
 			o.short = false
 			o.writable.Store(true)
+			writable = true
 		}
 		o.mu.Unlock()
 		c.encode(&m)
@@ -174,7 +190,7 @@ func (c *Conn) gather() (more bool, err error) {
 		c.idleLocked()
 	}
 	o.mu.Unlock()
-	if o.writable.Load() {
+	if writable {
 		c.wake()
 	}
 	return more, err
@@ -204,6 +220,7 @@ func (c *Conn) encode(m *message) {
 	if m.own {
 		f.own = ownEncoded
 	}
+	f.part = f.part || m.part
 	if !m.part || m.last {
 		c.traffic.messagesWritten.Add(1)
 	}

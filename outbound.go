@@ -15,18 +15,19 @@ import (
 // Messages are compressed when they leave the queue, never when they enter it:
 // a dropped or cancelled one must not break the window.
 type outbound struct {
-	mu      sync.Mutex
-	control core.Control
-	queue   []message
-	head    int     // of queue
-	bytes   int     // of payload waiting in queue and in writer
-	writer  *Writer // has the data lane: until it is closed, messages wait
-	corked  bool    // events are being handled; their answers leave together
-	busy    bool    // somebody flushes
-	short   bool    // a TryWrite took less than it was given
-	closed  bool    // the connection has ended; nothing is taken any more
-	written bool    // our Close was written
-	cause   *CloseError
+	mu       sync.Mutex
+	control  core.Control
+	queue    []message
+	head     int     // of queue
+	bytes    int     // of payload waiting in queue
+	streamed int     // of payload waiting in writer
+	writer   *Writer // has the data lane: until it is closed, messages wait
+	corked   bool    // events are being handled; their answers leave together
+	busy     bool    // somebody flushes
+	short    bool    // a TryWrite took less than it was given
+	closed   bool    // the connection has ended; nothing is taken any more
+	written  bool    // our Close was written
+	cause    *CloseError
 
 	heavy    atomic.Bool  // so much is corked that it should leave now
 	writable atomic.Bool  // Events.Writable is due
@@ -127,11 +128,16 @@ func (o *outbound) popLocked() (m message, ok bool) {
 				return m, false
 			}
 			m = w.parts[0]
+			w.parts[0] = message{}
 			w.parts = w.parts[1:]
+			o.streamed -= m.size()
 			if m.last {
 				o.writer = nil
 			}
-			break
+			if m.wait != nil {
+				m.wait.begun = true
+			}
+			return m, true
 		}
 		if o.head == len(o.queue) {
 			return m, false
@@ -196,7 +202,6 @@ func (o *outbound) removeLocked(w *waiter) {
 func (o *outbound) dropLocked(err error) (notify func()) {
 	var waiters []*waiter
 	drop := func(m *message) {
-		o.bytes -= m.size()
 		m.free()
 		if m.wait != nil {
 			waiters = append(waiters, m.wait)
@@ -215,6 +220,7 @@ func (o *outbound) dropLocked(err error) (notify func()) {
 	if o.queue != nil {
 		o.emptyLocked()
 	}
+	o.bytes, o.streamed = 0, 0
 	return func() {
 		for _, w := range waiters {
 			w.done <- err

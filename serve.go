@@ -240,7 +240,9 @@ func (d *driver) idle() error {
 }
 
 // uncork sends what callbacks have sent. If the peer does not take it we wait,
-// and do not read meanwhile: that is the backpressure. But pings are answered.
+// and do not read meanwhile: that is the backpressure. But pings are answered,
+// and what others go on sending is not waited for. If another flushes already, the
+// queue and its policy are all there is.
 func (d *driver) uncork() {
 	c, o := d.c, &d.c.out
 	o.mu.Lock()
@@ -249,6 +251,7 @@ func (d *driver) uncork() {
 	start := !o.busy && o.waitsLocked()
 	if start {
 		o.busyLocked()
+		o.flusher.quota = o.bytes + o.streamed
 	}
 	o.mu.Unlock()
 	if !start {

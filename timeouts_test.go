@@ -205,6 +205,9 @@ func TestWriterIdle(t *testing.T) {
 		if _, err := w.Write([]byte("late")); err == nil {
 			t.Error("Write after the failure succeeded")
 		}
+		s.c.Extend(time.Second) // the clock looks once more, which has ended in a loop
+		wait(t, "the end", s.c.Done())
+		wantTook(t, "ended, without an answer,", start, 4*time.Second, 9*time.Second)
 	})
 }
 

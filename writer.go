@@ -107,7 +107,8 @@ func (w *Writer) Finish(p []byte) error {
 }
 
 // TryWrite queues as much of p as Options.SendQueue has room for, maybe nothing,
-// and returns how much. It never blocks. After it took less than all,
+// and returns how much; whole messages that wait do not take that room. It never
+// blocks. After it took less than all,
 // Events.Writable says when there is room again. The next call continues the
 // message, whatever it is given.
 func (w *Writer) TryWrite(p []byte) (int, error) {
@@ -116,7 +117,7 @@ func (w *Writer) TryWrite(p []byte) (int, error) {
 	}
 	o := &w.c.out
 	o.mu.Lock()
-	n := min(len(p), max(w.c.set.sendQueue-o.bytes, 0))
+	n := min(len(p), max(w.c.set.sendQueue-o.streamed, 0))
 	if n < len(p) {
 		o.short = true
 	}
@@ -180,20 +181,24 @@ func (w *Writer) push(m message, p []byte) error {
 		w.err = ErrWriterClosed
 		return err
 	}
+	if n := len(w.parts); o.writer != w || n > 0 && w.parts[n-1].last {
+		return ErrWriterClosed // by another goroutine
+	}
 	m.op = frame.Opcode(w.t)
 	m.copy(p)
 	now := w.c.now()
 	w.last = now
 	o.sent.Store(int64(now))
 	w.parts = append(w.parts, m)
-	o.bytes += m.size()
+	o.streamed += m.size()
 	return nil
 }
 
 // touch notes that the Writer is not idle.
 func (w *Writer) touch() {
+	now := w.c.now()
 	w.c.out.mu.Lock()
-	w.last = w.c.now()
+	w.last = now
 	w.c.out.mu.Unlock()
-	w.c.arm(w.last + w.c.set.write)
+	w.c.arm(now + w.c.set.write)
 }
