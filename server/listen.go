@@ -50,11 +50,11 @@ func (s *source) url() string {
 // Server.mu is held.
 func openAll(g *generation, have []*source) (all, unused []*source, err error) {
 	var opened []*source
-	var failed []error
+	var failed site.Errors
 	unused = slices.Clone(have)
 	for _, l := range g.site.Listen {
 		if l.Secure && g.tls == nil {
-			failed = append(failed, l.From.Errorf("https without a certificate; tls: { certificate, key }"))
+			failed = append(failed, l.From.Errorf("https needs a certificate; tls: { certificate: 'site.pem', key: 'site.key' } in a site file"))
 			continue
 		}
 		same := func(s *source) bool { return s.from.Network == l.Network && s.from.Address == l.Address }
@@ -74,7 +74,7 @@ func openAll(g *generation, have []*source) (all, unused []*source, err error) {
 		for _, src := range opened {
 			src.Close()
 		}
-		return nil, nil, errors.Join(failed...)
+		return nil, nil, failed
 	}
 	for i, l := range g.site.Listen {
 		all[i].secure = l.Secure
@@ -82,17 +82,37 @@ func openAll(g *generation, have []*source) (all, unused []*source, err error) {
 	return all, unused, nil
 }
 
-func open(l site.Listen) (*source, error) {
+func open(l site.Listen) (*source, *site.Error) {
 	if l.Network == "unix" {
 		if err := removeStale(l.Address); err != nil {
-			return nil, err
+			return nil, l.From.Errorf("cannot listen at %s: %v", l.Address, err)
 		}
 	}
 	ln, err := net.Listen(l.Network, l.Address)
 	if err != nil {
-		return nil, err
+		return nil, l.From.Errorf("cannot listen at %s: %s", l.Address, reason(err))
 	}
 	return &source{Listener: ln, from: l, gone: make(chan struct{})}, nil
+}
+
+// reason says why listening failed, and what can be done.
+func reason(err error) string {
+	text := err.Error()
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		text = op.Err.Error()
+	}
+	if call := (*os.SyscallError)(nil); errors.As(err, &call) {
+		text = call.Err.Error()
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		text += "; another program listens there: stop it or choose another port, 0 for any that is free"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		text += "; an address of this machine, or :port for all of them"
+	case errors.Is(err, syscall.EACCES):
+		text += "; ports below 1024 may need a privilege, the folder of a socket must be writable"
+	}
+	return text
 }
 
 // passing reports whether accepting can go on after err.
@@ -130,15 +150,15 @@ func removeStale(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("listen unix %s: there is something else than a socket", path)
+		return errors.New("there is something else than a socket; remove it or choose another path")
 	}
 	c, err := net.Dial("unix", path)
 	if err == nil {
 		c.Close()
-		return fmt.Errorf("listen unix %s: somebody listens there already", path)
+		return errors.New("another program listens there; stop it or choose another path")
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("listen unix %s: there is a socket that does not answer: %w", path, err)
+		return fmt.Errorf("there is a socket that does not answer: %w", err)
 	}
 	return os.Remove(path)
 }

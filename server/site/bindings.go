@@ -19,7 +19,7 @@ func (b listens) read(d *decoder, n *Node) {
 	}
 	errs := len(d.errs)
 	for i, item := range items {
-		if item.Kind == Number && !item.bad && strings.Trim(item.Text, "0123456789") == "" {
+		if item.Kind == Number && !item.bad && isPort(item.Text) {
 			mark := len(d.path.text)
 			if n.Kind == Array {
 				d.path.index(i)

@@ -136,13 +136,17 @@ func ParseListen(s string) (Listen, error) {
 		return Listen{Network: "unix", Address: path}, nil
 	}
 	address, secure := strings.CutPrefix(s, "https://")
-	bare, plain := strings.CutPrefix(s, "http://")
+	scheme, bare, _ := strings.Cut(s, "://")
 	host, port, err := net.SplitHostPort(address)
 	switch {
-	case plain:
-		return wrong("write it without http://: '" + cutQuoted(strings.TrimRight(bare, "/")) + "'")
-	case s != "" && strings.Trim(s, "0123456789") == "":
+	case scheme == "http" || scheme == "ws":
+		return wrong("write it without " + scheme + "://: '" + cutQuoted(strings.TrimRight(bare, "/")) + "'")
+	case scheme == "wss":
+		return wrong("did you mean 'https://" + cutQuoted(strings.TrimRight(bare, "/")) + "'?")
+	case isPort(s):
 		return wrong("did you mean ':" + cutQuoted(s) + "'?")
+	case s != "" && strings.Trim(s, "0123456789") == "":
+		return wrong(rightPort)
 	case strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./"):
 		return wrong("did you mean 'unix:" + cutQuoted(s) + "'?")
 	case secure && strings.HasSuffix(address, "/"):
@@ -159,13 +163,21 @@ func ParseListen(s string) (Listen, error) {
 	case err != nil:
 		return wrong("host:port, https://host:port or unix:/path is wanted")
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || port != strconv.FormatUint(n, 10) {
-		return wrong("a port is a number from 0 to 65535; 0 is any that is free")
+	if !isPort(port) {
+		return wrong(rightPort)
 	}
 	if host != "" && !isAddress(host) && !isHostName(strings.ToLower(host)) {
 		return wrong("the host is a name or an address")
 	}
 	return Listen{Network: "tcp", Address: address, Secure: secure}, nil
+}
+
+const rightPort = "a port is a number from 0 to 65535; 0 is any that is free"
+
+// isPort reports whether s is the number of a port, or 0.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && s == strconv.FormatUint(n, 10)
 }
 
 // checkTarget checks where a redirect leads to.

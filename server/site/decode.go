@@ -192,7 +192,9 @@ func (d *decoder) unknown(m Member, fields []field) {
 	if len(names) == 0 {
 		right = "nothing can be set here"
 	}
-	if name := nearest(m.Name, names); name != "" {
+	if where := elsewhere(m.Name); where != "" && where != d.path.String() {
+		right = "did you mean '" + where + "'?"
+	} else if name := nearest(m.Name, names); name != "" {
 		right = "did you mean '" + name + "'?"
 	} else {
 		for _, f := range fields {
@@ -207,4 +209,15 @@ func (d *decoder) unknown(m Member, fields []field) {
 		}
 	}
 	d.failAt(d.place(m.Line, m.Column), "unknown key", right)
+}
+
+// elsewhere returns the path of a key with exactly this name in one of the
+// groups that the top level and routes have, or "".
+func elsewhere(name string) string {
+	for _, f := range new(Site).fields() {
+		if g, ok := f.to.(nested); ok && slices.Contains(usable(g.list), name) {
+			return f.name + "." + name
+		}
+	}
+	return ""
 }

@@ -42,6 +42,9 @@ func (c *connect) Run(ctx context.Context, p *Program) error {
 	if c.Count < 0 {
 		return wrongUsage{errors.New("--count: a number of messages")}
 	}
+	if err := c.address(); err != nil {
+		return wrongUsage{err}
+	}
 	o, err := c.options()
 	if err != nil {
 		return err
@@ -56,7 +59,25 @@ func (c *connect) Run(ctx context.Context, p *Program) error {
 	if c.Timing {
 		t.note("connected in %s", short(time.Since(t.began)))
 	}
+	if isTerminal(p.Stdin) {
+		t.note("connected; each line is a message, Ctrl-D ends")
+	}
 	return t.run(ctx)
+}
+
+// address says what is wrong with the URL before anything is done with it.
+func (c *connect) address() error {
+	scheme, _, found := strings.Cut(c.URL, "://")
+	switch strings.ToLower(scheme) {
+	case "ws", "wss", "http", "https":
+		if found {
+			return nil
+		}
+	}
+	if found {
+		return fmt.Errorf("%s: ws://host/path or wss://host/path is wanted", c.URL)
+	}
+	return fmt.Errorf("%s: ws://host/path or wss://host/path is wanted; did you mean ws://%s?", c.URL, c.URL)
 }
 
 // options are those of Dial that the flags ask for.
@@ -98,8 +119,14 @@ func (c *connect) options() (*curlew.DialOptions, error) {
 	return o, nil
 }
 
-// explain adds to a refusal what the server said.
+// explain adds to a refusal what the server said, or what can be done.
 func explain(err error) error {
+	switch {
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return fmt.Errorf("%w\n--cacert FILE says whose certificates to believe, --insecure believes any", err)
+	case errors.As(err, new(tls.RecordHeaderError)):
+		return fmt.Errorf("%w\nIs it a ws:// address?", err)
+	}
 	refused := (*curlew.HandshakeError)(nil)
 	if !errors.As(err, &refused) || len(refused.Body) == 0 {
 		return err
@@ -194,7 +221,7 @@ func (t *talk) ended(e *curlew.CloseError) error {
 	if !e.Remote {
 		text = fmt.Sprintf("closed: %v", e.Code)
 	}
-	if e.Reason != "" {
+	if e.Reason != "" && !strings.HasSuffix(text, " "+e.Reason) {
 		text += ": " + e.Reason
 	}
 	if e.Err != nil {

@@ -48,8 +48,10 @@ func main() {
 // wrongUsage is an error about how the command was called.
 type wrongUsage struct{ error }
 
-// errSaid is a failure that has been told already.
-var errSaid = errors.New("failed")
+var (
+	errSaid        = errors.New("failed") // and told already
+	errInterrupted = errors.New("interrupted")
+)
 
 // Run does what args ask for, until it is done or ctx is, and returns the exit
 // code.
@@ -73,12 +75,12 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 		fmt.Fprint(p.Stderr, aboutAll)
 		return 2
 	}
-	parsed, err := k.Parse(args)
+	parsed, err := k.Parse(usual(args))
 	if exit != nil { // help was asked for and given
 		return *exit
 	}
 	if err != nil {
-		fmt.Fprintf(p.Stderr, "curlew: %s (see curlew --help)\n", printable(err.Error()))
+		fmt.Fprintln(p.Stderr, "curlew:", printable(mistyped(err)))
 		return 2
 	}
 	err = parsed.Run()
@@ -88,9 +90,55 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	case errors.Is(err, errSaid):
 		return 1
 	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = errInterrupted
+	}
 	fmt.Fprintf(p.Stderr, "curlew: %s\n", printable(strings.TrimPrefix(err.Error(), "curlew: "))) // the library's own
 	if errors.As(err, new(wrongUsage)) {
 		return 2
 	}
 	return 1
+}
+
+// usual puts our words in the place of others that people try.
+func usual(args []string) []string {
+	switch args[0] {
+	case "help":
+		return append(args[1:len(args):len(args)], "--help")
+	case "--version":
+		return append([]string{"version"}, args[1:]...)
+	}
+	return args
+}
+
+// mistyped says what kong found wrong in our words, and where there is help.
+func mistyped(err error) string {
+	text, command := err.Error(), ""
+	if e := (*kong.ParseError)(nil); errors.As(err, &e) && e.Context.Selected() != nil {
+		command = e.Context.Selected().Name + " "
+	}
+	if what, ok := strings.CutPrefix(text, `expected "<`); ok {
+		text = strings.ToUpper(strings.TrimSuffix(what, `>"`)) + " is missing"
+	}
+	return text + " (see curlew " + command + "--help)"
+}
+
+// awaited calls f and returns what it does, or nothing when ctx is done first:
+// the file that f reads may be a pipe.
+func awaited[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		return *new(T), ctx.Err()
+	}
 }

@@ -201,11 +201,13 @@ func peer(ts *testscript.TestScript, neg bool, _ []string) {
 	plain := httptest.NewServer(peerHandler())
 	ts.Defer(plain.Close)
 	ts.Setenv("peer", "ws"+strings.TrimPrefix(plain.URL, "http"))
+	ts.Setenv("peer_at_wss", "wss"+strings.TrimPrefix(plain.URL, "http"))
 	secure := httptest.NewUnstartedServer(peerHandler())
 	secure.Config.ErrorLog = newDiscard()
 	secure.StartTLS()
 	ts.Defer(secure.Close)
 	ts.Setenv("peertls", "ws"+strings.TrimPrefix(secure.URL, "http"))
+	ts.Setenv("peertls_at_ws", "ws"+strings.TrimPrefix(secure.URL, "https"))
 	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), pemOf(secure.Certificate().Raw), 0o644))
 }
 

@@ -39,25 +39,26 @@ type serve struct {
 }
 
 func (c *serve) Run(ctx context.Context, p *Program) error {
-	s, known, err := c.load()
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
+	s, err := awaited(ctx, c.load)
 	if err != nil {
 		return p.told(err)
 	}
 	level := new(slog.LevelVar)
 	level.Set(levelOf(&s.Log))
 	log := newLog(p.Stderr, level, s.Log.Format.Value)
-	srv, err := server.New(s, server.Options{Handlers: known, Log: log})
+	srv, err := server.New(s, server.Options{Handlers: c.handlers(), Log: log})
 	if err != nil {
 		return p.told(err)
 	}
 	if err := srv.Listen(); err != nil {
-		return err
+		return p.told(err)
 	}
 	for _, url := range srv.URLs() {
 		fmt.Fprintln(p.Stdout, "listening on", url)
 	}
-	again := make(chan os.Signal, 1)
-	signal.Notify(again, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -65,22 +66,21 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 		for {
 			select {
 			case <-again:
-				c.reload(srv, level, log, p)
+				c.reload(ctx, srv, level, log, p)
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
 	err = srv.Serve(ctx)
-	signal.Stop(again)
 	cancel()
 	<-done
 	return err
 }
 
 // reload reads the file again. A bad one changes nothing and says why.
-func (c *serve) reload(srv *server.Server, level *slog.LevelVar, log *slog.Logger, p *Program) {
-	s, _, err := c.load()
+func (c *serve) reload(ctx context.Context, srv *server.Server, level *slog.LevelVar, log *slog.Logger, p *Program) {
+	s, err := awaited(ctx, c.load)
 	if err == nil {
 		before := srv.URLs()
 		if err = srv.Reload(s); err == nil {
@@ -97,46 +97,64 @@ func (c *serve) reload(srv *server.Server, level *slog.LevelVar, log *slog.Logge
 	log.Error("not reloaded; everything stays as it was", "file", c.File, "error", printable(err.Error()))
 }
 
-// load reads the site, or takes the demo, and what the flags say instead.
-func (c *serve) load() (*site.Site, map[string]route.Constructor, error) {
+// handlers are those of the site that is served.
+func (c *serve) handlers() map[string]route.Constructor {
 	known := handlers()
-	var s *site.Site
-	var err error
 	if c.File == "" {
 		known["demo"] = func(r *site.Route, _ route.Endpoint) (http.Handler, error) {
 			return static.Files(web.Demo(), r.Match.Value), nil
 		}
-		s, err = config.Parse("(demo site)", web.DemoSite(), "demo")
+	}
+	return known
+}
+
+// load reads the site, or takes the demo, and what the flags say instead.
+func (c *serve) load() (*site.Site, error) {
+	var listen []site.Listen
+	for _, text := range c.Listen {
+		l, err := site.ParseListen(text)
+		if err != nil {
+			return nil, wrongUsage{fmt.Errorf("--listen: %w", err)}
+		}
+		l.From.Path = "--listen"
+		listen = append(listen, l)
+	}
+	var s *site.Site
+	var err error
+	if c.File == "" {
+		s, err = config.Parse("", web.DemoSite(), "demo")
 	} else {
 		s, err = config.Load(c.File)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if c.LogLevel != "" {
 		s.Log.Level.Value = c.LogLevel
 	}
-	if len(c.Listen) == 0 {
-		return s, known, nil
+	switch {
+	case listen != nil:
+		s.Listen = listen
+	case c.File == "":
+		s.Listen[0].From = site.Place{} // no file that somebody could change
 	}
-	s.Listen = nil
-	for _, text := range c.Listen {
-		l, err := site.ParseListen(text)
-		if err != nil {
-			return nil, nil, wrongUsage{fmt.Errorf("--listen: %w", err)}
-		}
-		s.Listen = append(s.Listen, l)
-	}
-	return s, known, nil
+	return s, nil
 }
 
 // told prints the errors of a site file as they are, one a line.
 func (p *Program) told(err error) error {
-	if list, ok := err.(config.Errors); ok {
-		fmt.Fprintln(p.Stderr, printable(list.Error()))
-		return errSaid
+	list, ok := err.(config.Errors)
+	if !ok {
+		return err
 	}
-	return err
+	for _, e := range list {
+		about := ""
+		if e.File == "" {
+			about = "curlew: "
+		}
+		fmt.Fprintln(p.Stderr, about+printable(e.Error()))
+	}
+	return errSaid
 }
 
 // levelOf returns the level that the site asks for.
@@ -162,8 +180,8 @@ type check struct {
 	File string `arg:""`
 }
 
-func (c *check) Run(p *Program) error {
-	s, err := config.Load(c.File)
+func (c *check) Run(ctx context.Context, p *Program) error {
+	s, err := awaited(ctx, func() (*site.Site, error) { return config.Load(c.File) })
 	if err == nil {
 		_, err = server.New(s, server.Options{Handlers: handlers()})
 	}

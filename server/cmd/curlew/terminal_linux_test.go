@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -76,5 +79,42 @@ func TestCC9Terminal(t *testing.T) {
 	p := &Program{Stdin: strings.NewReader(""), Stdout: theirs, Stderr: theirs}
 	if code := p.Run(t.Context(), []string{"connect", url + "/binary", "--binary"}); code != 2 {
 		t.Errorf("--binary on a terminal: exit code %d", code)
+	}
+}
+
+// CC20: on a terminal somebody is told what to do, and Ctrl-D ends.
+func TestCC20Terminal(t *testing.T) {
+	srv := httptest.NewServer(peerHandler())
+	defer srv.Close()
+	ours, theirs := pseudo(t)
+	io.WriteString(ours, "typed\n\x04")
+	var out, errs strings.Builder
+	p := &Program{Stdin: theirs, Stdout: &out, Stderr: &errs}
+	if code := p.Run(t.Context(), []string{"connect", "ws" + strings.TrimPrefix(srv.URL, "http") + "/echo"}); code != 0 || out.String() != "typed\n" {
+		t.Errorf("exit code %d, %q", code, &out)
+	}
+	if !strings.Contains(errs.String(), "Ctrl-D ends") {
+		t.Errorf("nobody is told: %q", &errs)
+	}
+}
+
+// CC20: a site file may be a pipe that nobody writes to.
+func TestCC20InterruptWhileReading(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "site.json5")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"check", "serve"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		code, _, errs := run(ctx, strings.NewReader(""), command, pipe)
+		if code != 1 || errs != "curlew: interrupted\n" {
+			t.Errorf("%s: exit code %d, %q", command, code, errs)
+		}
+		w, err := os.OpenFile(pipe, os.O_WRONLY, 0) // lets the reader go
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"strings"
 	"unicode"
@@ -59,10 +58,10 @@ func hexDigits(v uint32, n int) string {
 	return string(b)
 }
 
-// isTerminal reports whether w is one, or some other device that a person looks
-// at.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal reports whether a stream of the program is one, or some other device
+// that a person looks at.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

@@ -34,9 +34,9 @@ func New(r *site.Route, _ route.Endpoint) (http.Handler, error) {
 	info, err := os.Stat(dir.Value)
 	switch {
 	case err != nil:
-		return nil, dir.From.Errorf("%v; a directory", err)
+		return nil, dir.From.Errorf("%v; the name of a folder is wanted", err)
 	case !info.IsDir():
-		return nil, dir.From.Errorf("%s is not a directory; a directory", dir.Value)
+		return nil, dir.From.Errorf("%s is a file; the name of a folder is wanted", dir.Value)
 	}
 	return &handler{folder: directory(dir.Value), strip: depth(r.Match.Value)}, nil
 }
