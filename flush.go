@@ -1,6 +1,7 @@
 package curlew
 
 import (
+	"io"
 	"math"
 	"sync"
 
@@ -332,7 +333,10 @@ func (c *Conn) write(p *[]byte, try bool) error {
 		if c.fd != nil {
 			n, err = c.fd.Send(*p)
 		} else {
-			n, err = c.stream.Write((*p)[:min(len(*p), chunkSize)])
+			chunk := (*p)[:min(len(*p), chunkSize)]
+			if n, err = c.stream.Write(chunk); err == nil && n < len(chunk) {
+				err = io.ErrShortWrite
+			}
 		}
 		c.traffic.bytesWritten.Add(int64(n))
 		*p = (*p)[n:]

@@ -79,7 +79,9 @@ func (d *driver) begin() error {
 		return errBytes
 	}
 	c.noteStack()
-	d.guarded((*driver).open)
+	if err := d.guarded((*driver).open); err != nil {
+		return err
+	}
 	return d.guarded((*driver).work)
 }
 
@@ -111,16 +113,16 @@ func (c *Conn) tickStack(now time.Duration) time.Duration {
 // guarded calls f and turns its panic into a log line and the end of the
 // connection.
 func (d *driver) guarded(f func(*driver) error) (err error) {
+	returned := false
 	defer func() {
-		v := recover()
-		if v == nil {
+		if returned {
 			return
 		}
-		c := d.c
-		err = &panicError{v}
-		c.close(&CloseError{Code: InternalError, Err: err})
-		c.pumpAway()
-		if v == http.ErrAbortHandler {
+		v := recover() // nil if it is runtime.Goexit
+		err = errPanic
+		d.c.close(&CloseError{Code: InternalError, Err: err})
+		d.c.pumpAway()
+		if v == nil || v == http.ErrAbortHandler {
 			return
 		}
 		logf := log.Printf
@@ -129,10 +131,7 @@ func (d *driver) guarded(f func(*driver) error) (err error) {
 		}
 		logf("curlew: panic in a callback: %v\n%s", v, debug.Stack())
 	}()
-	return f(d)
+	err = f(d)
+	returned = true
+	return err
 }
-
-// A panicError is what a callback panicked with.
-type panicError struct{ value any }
-
-func (e *panicError) Error() string { return "curlew: panic in a callback" }

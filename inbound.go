@@ -217,20 +217,7 @@ func (c *Conn) detach() {
 	}
 }
 
-// letGo ends a reader's holding of the pump.
-func (c *Conn) letGo() {
-	if c.ended() {
-		c.in.pump.Store(pumpGone)
-		go c.retire()
-		return
-	}
-	c.yield()
-	if c.life.closing.Load() {
-		c.pumpAway() // somebody must see the peer's Close
-	}
-}
-
-// yield lets go of the pump for a while: the clock sees to it if that is long.
+// yield lets go of the pump: the clock sees to it if nobody takes it for long.
 func (c *Conn) yield() {
 	c.in.turns.Add(1)
 	c.in.pump.Store(pumpFree)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"curlew.example/curlew/frame"
 	"curlew.example/curlew/internal/core"
@@ -13,8 +14,9 @@ import (
 // A Prepared is a message for many connections. Any number of goroutines may
 // send it at the same time, any number of times.
 type Prepared struct {
-	t    Type
-	data []byte
+	t     Type
+	data  []byte
+	valid bool // as UTF-8
 
 	encodings atomic.Pointer[[]encoding] // replaced, never changed
 	mu        sync.Mutex                 // of whoever adds one
@@ -31,7 +33,9 @@ type encodingParameters struct {
 }
 
 // Prepare copies p.
-func Prepare(t Type, p []byte) *Prepared { return &Prepared{t: t, data: bytes.Clone(p)} }
+func Prepare(t Type, p []byte) *Prepared {
+	return &Prepared{t: t, data: bytes.Clone(p), valid: t == Text && utf8.Valid(p)}
+}
 
 // encoded returns the message as it leaves on c, or nil where each connection
 // must encode for itself: clients mask, and a context is a connection's own.

@@ -55,7 +55,7 @@ func (c *Conn) enter() error {
 	return ErrBusy
 }
 
-// leave gives it back.
+// leave gives it back, the pump first: the next reader finds it free.
 func (c *Conn) leave() {
 	c.giveBack()
 	if r := &c.in.reader; r.mine {
@@ -63,15 +63,12 @@ func (c *Conn) leave() {
 		if c.fd != nil && len(c.in.buf) == 0 {
 			c.freeBuf() // the application may take its time
 		}
-		c.in.reading.Store(false)
-		c.kick()
-		c.letGo()
-		return
+		c.yield()
 	}
 	c.in.reading.Store(false)
 	c.kick()
 	if c.life.closing.Load() {
-		c.pumpAway()
+		c.pumpAway() // somebody must see the peer's Close
 	}
 }
 

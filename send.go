@@ -16,14 +16,15 @@ var errClosing = fmt.Errorf("curlew: connection is closing: %w", net.ErrClosed)
 // errType: a type that is neither Text nor Binary.
 var errType = errors.New("curlew: message type is neither Text nor Binary")
 
-// sendable checks a whole message given by the application.
-func (c *Conn) sendable(t Type, p []byte) error {
+// sendable checks a whole message given by the application; valid says that it is
+// known to be UTF-8.
+func (c *Conn) sendable(t Type, p []byte, valid bool) error {
 	switch {
 	case t != Text && t != Binary:
 		return errType
 	case int64(len(p)) > c.set.maxMessage:
 		return ErrTooBig
-	case t == Text && c.set.checkUTF8 && !utf8.Valid(p):
+	case t == Text && c.set.checkUTF8 && !valid && !utf8.Valid(p):
 		return ErrInvalidUTF8
 	}
 	return nil
@@ -51,7 +52,7 @@ func (c *Conn) endError(err error) error {
 // under way by then, it is completed from a copy, and the error matches both
 // ErrSending and ctx's. ErrTooBig, ErrInvalidUTF8: nothing was sent.
 func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
-	if err := c.sendable(t, p); err != nil {
+	if err := c.sendable(t, p, false); err != nil {
 		return err
 	}
 	o := &c.out
@@ -165,7 +166,7 @@ func (e *sendingError) Unwrap() []error { return []error{ErrSending, e.err} }
 // when all that was read at once is handled. ErrTooBig, ErrInvalidUTF8,
 // ErrQueueFull: nothing was queued.
 func (c *Conn) Send(t Type, p []byte) error {
-	if err := c.sendable(t, p); err != nil {
+	if err := c.sendable(t, p, false); err != nil {
 		return err
 	}
 	return c.enqueue(message{op: frame.Opcode(t)}, p)
@@ -174,7 +175,7 @@ func (c *Conn) Send(t Type, p []byte) error {
 // SendPrepared is Send for a message that goes to many connections: it is
 // framed, and compressed where it can be, once for all of them.
 func (c *Conn) SendPrepared(m *Prepared) error {
-	if err := c.sendable(m.t, m.data); err != nil {
+	if err := c.sendable(m.t, m.data, m.valid); err != nil {
 		return err
 	}
 	return c.enqueue(message{op: frame.Opcode(m.t), prepared: m}, nil)

@@ -14,12 +14,20 @@ import (
 // the first event, the rest of one that a Reader has begun is skipped. While it
 // runs, Read and Reader return ErrBusy. If ctx ends first, Serve returns its
 // error after the message at hand: the connection lives, its Close event is not
-// called, and it can be read or served again.
+// called, and it can be read or served again. What has come of a message by then
+// is kept for whoever reads next, but one of which Part was given pieces is
+// skipped. With a peer that takes nothing all this may last until WriteTimeout.
+//
+// A callback that panics ends the connection with 1011, and the panic goes on.
 func Serve(ctx context.Context, c *Conn, ev *Events) error {
 	if err := c.enter(); err != nil {
 		return err
 	}
+	if ev == nil {
+		ev = &Events{}
+	}
 	d := driver{c: c, ev: ev, ctx: ctx}
+	defer d.leave()
 	d.open()
 	err := d.work()
 	for err == errBytes {
@@ -27,16 +35,27 @@ func Serve(ctx context.Context, c *Conn, ev *Events) error {
 			err = d.work()
 		}
 	}
-	d.uncork()
 	if c.ended() {
 		d.end()
 		err = nil
-	} else {
-		d.keep()
 	}
-	c.leave()
+	d.returned = true
 	return err
 }
+
+// leave ends Serve, also when a callback has panicked.
+func (d *driver) leave() {
+	c := d.c
+	if !d.returned {
+		c.close(&CloseError{Code: InternalError, Err: errPanic})
+	}
+	d.keep()
+	c.uncork()
+	c.leave()
+}
+
+// errPanic is the cause when a callback has panicked.
+var errPanic = errors.New("curlew: panic in a callback")
 
 // A driver turns what the peer sends into callbacks. While one runs the pump is
 // free, so that the clock can have pings answered if it takes long.
@@ -46,20 +65,27 @@ type driver struct {
 	ctx    context.Context
 	server *http.Server // of Handle, for its ErrorLog; may be nil
 	begun  bool         // of Handle
-	corked bool
-	msg    []byte // what has come of a message or piece, in a buffer of bufs
-	t      Type
+
+	returned bool // of Serve: no callback has panicked
+	corked   bool
+	preserve bool   // this frame is handed on as it came
+	inFrame  bool   // whose end has not come
+	given    bool   // Part was given a piece of the message, and not the last
+	t        Type   // of the message
+	msg      []byte // what has come of the message or piece, in a buffer of bufs
 }
 
 // open calls the first event, behind which comes what a cancelled Read has left.
 func (d *driver) open() error {
 	c, r := d.c, &d.c.in.reader
-	if rest := r.take(); r.saved {
-		d.add(rest)
-		d.t, r.saved = r.t, false
-	}
+	rest, saved := r.take(), r.saved
+	r.saved = false
 	if d.ev.Open != nil {
 		d.callback(func() { d.ev.Open(c) })
+	}
+	if saved {
+		d.t = r.t
+		d.data(&core.Event{Payload: rest})
 	}
 	return nil
 }
@@ -80,6 +106,9 @@ func (d *driver) work() error {
 		d.t = Type(ev.Opcode)
 		r.t, r.open = d.t, !ev.Last
 		d.data(&ev)
+		if ev.Last && d.ctx.Err() != nil {
+			return d.ctx.Err()
+		}
 		if c.out.heavy.Load() {
 			d.uncork()
 		}
@@ -88,7 +117,9 @@ func (d *driver) work() error {
 
 // keep saves what has come of a message for whoever reads next.
 func (d *driver) keep() {
-	if r := &d.c.in.reader; r.open && !r.skip {
+	if r := &d.c.in.reader; d.given {
+		r.skip = true
+	} else if r.open && !r.skip {
 		r.keep().rest, r.saved = append([]byte(nil), d.msg...), true
 	}
 	d.drop()
@@ -113,30 +144,36 @@ func (d *driver) end() error {
 
 // data hands a piece on, or keeps it until there is more.
 func (d *driver) data(ev *core.Event) {
-	switch p := ev.Payload; {
-	case d.ev.Part == nil:
-		if ev.Last {
-			d.give(p, true)
-		} else {
-			d.add(p)
+	if d.ev.Part == nil {
+		d.part(ev.Payload, ev.Last, ev.Last)
+		return
+	}
+	if !d.inFrame { // SetPreserveFrames counts from here on
+		d.preserve = d.c.preserve.Load()
+		if d.preserve && len(d.msg) > 0 {
+			d.give(nil, false)
 		}
-	case d.c.preserve.Load():
-		if ev.FrameEnd {
-			d.give(p, ev.Last)
-		} else {
-			d.add(p)
-		}
-	default:
-		for size := d.c.set.maxPacket; len(d.msg)+len(p) > size; {
-			n := size - len(d.msg)
-			d.give(p[:n], false)
-			p = p[n:]
-		}
-		if ev.Last {
-			d.give(p, true)
-		} else {
-			d.add(p)
-		}
+	}
+	d.inFrame = !ev.FrameEnd
+	if d.preserve {
+		d.part(ev.Payload, ev.FrameEnd, ev.Last)
+		return
+	}
+	p := ev.Payload
+	for size := d.c.set.maxPacket; len(d.msg)+len(p) > size; {
+		n := size - len(d.msg)
+		d.give(p[:n], false)
+		p = p[n:]
+	}
+	d.part(p, ev.Last, ev.Last)
+}
+
+// part hands on what was kept and p, if that is all of it, or keeps p too.
+func (d *driver) part(p []byte, all, last bool) {
+	if all {
+		d.give(p, last)
+	} else {
+		d.add(p)
 	}
 }
 
@@ -163,6 +200,7 @@ func (d *driver) drop() {
 // give calls Message or Part with what was kept and p.
 func (d *driver) give(p []byte, last bool) {
 	c := d.c
+	d.given = !last
 	if c.life.discard.Load() { // closed by an earlier callback, or elsewhere
 		d.drop()
 		return
