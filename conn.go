@@ -179,7 +179,7 @@ func (c *Conn) Info() Info {
 		Dropped:         c.traffic.dropped.Load(),
 	}
 	if c.url != "" {
-		i.URL, _ = url.Parse(c.url)
+		i.URL, _ = url.ParseRequestURI(c.url) // net/url would take a host from "//host/path"
 	}
 	if a, ok := c.stream.(interface{ LocalAddr() net.Addr }); ok {
 		i.LocalAddr = a.LocalAddr()

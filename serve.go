@@ -129,15 +129,15 @@ func (d *driver) keep() {
 func (d *driver) end() error {
 	d.drop()
 	e := d.c.Err().(*CloseError)
+	if d.ev.Close != nil {
+		defer d.ev.Close(d.c, e) // also if Error panics
+	}
 	if d.ev.Error != nil && (e.Err != nil || e.Code == AbnormalClosure) {
 		var err error = e
 		if e.Err != nil {
 			err = e.Err
 		}
 		d.ev.Error(d.c, err)
-	}
-	if d.ev.Close != nil {
-		d.ev.Close(d.c, e)
 	}
 	return nil
 }
