@@ -1,7 +1,8 @@
 // Drives the demo page in a real Chromium as a person would, by its labels and
 // buttons. Its argument is one line of JSON, see browser_test.go; it prints one
 // line of JSON for each step: {name, error, ms}. A step that fails does not keep the
-// next ones from being tried.
+// next ones from being tried. All sites are visited at the same time, by one
+// browser.
 
 import { chromium } from 'playwright-core';
 import { readFileSync } from 'node:fs';
@@ -12,7 +13,8 @@ const browser = await chromium.launch({
   args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
 });
 
-async function step(name, f) {
+// stepsOf returns the function that reports the steps of a visit.
+const stepsOf = (visit) => async (name, f) => {
   const began = Date.now();
   let error = '';
   try {
@@ -20,8 +22,8 @@ async function step(name, f) {
   } catch (err) {
     error = String(err?.stack ?? err);
   }
-  console.log(JSON.stringify({ name, error, ms: Date.now() - began }));
-}
+  console.log(JSON.stringify({ name: `${visit.name}/${name}`, error, ms: Date.now() - began }));
+};
 
 function want(what, got, wanted) {
   if (JSON.stringify(got) !== JSON.stringify(wanted)) {
@@ -31,7 +33,7 @@ function want(what, got, wanted) {
 
 // A Demo is the page, as a person has it before them.
 class Demo {
-  static async open(options = {}) {
+  static async open(url, options = {}) {
     const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
@@ -39,7 +41,7 @@ class Demo {
     page.on('request', (r) => demo.requests.push(r.url()));
     page.on('pageerror', (e) => demo.complaints.push(String(e)));
     page.on('console', (m) => ['error', 'warning'].includes(m.type()) && demo.complaints.push(m.text()));
-    await page.goto(args.page);
+    await page.goto(url);
     return demo;
   }
 
@@ -132,8 +134,8 @@ class Demo {
 
 // ---- the conversation
 
-async function conversation() {
-  const demo = await Demo.open();
+async function conversation(step, url) {
+  const demo = await Demo.open(url);
   await step('open', async () => {
     await demo.status('Not connected');
     await demo.connect();
@@ -158,7 +160,7 @@ async function conversation() {
     await demo.echo(() => demo.button('Send bytes').click(), { type: 'binary', bytes: 0 });
     await demo.field('Bytes').fill('0');
     await demo.button('Send bytes').click();
-    await demo.page.getByRole('alert').filter({ hasText: 'pairs' }).waitFor();
+    await demo.page.locator('#hex-form').getByRole('alert').filter({ hasText: 'pairs' }).waitFor();
   });
   await step('a file of 5 MB', async () => {
     await demo.page.getByLabel('File').setInputFiles(args.file);
@@ -177,6 +179,9 @@ async function conversation() {
   });
   await step('a close without a code is one', async () => {
     await demo.connect();
+    await demo.field('Close code').fill('1001');
+    await demo.button('Disconnect').click();
+    await demo.page.getByRole('alert').filter({ hasText: /^The close code must be/ }).waitFor();
     await demo.disconnect('', '');
     want('code', await demo.closed(), '1005');
   });
@@ -189,6 +194,10 @@ async function conversation() {
     await demo.connect({ protocols: 'unknown', status: 'Refused' });
     want('code', await demo.closed('failed'), '1006');
   });
+  await step('the page of another host refused', async () => {
+    await demo.connect({ address: `${url.replace(/^http/, 'ws').replace('127.0.0.1', 'localhost')}echo`, status: 'Refused' });
+    await demo.page.reload(); // with its own address
+  });
   await step('a message that is too big', async () => {
     await demo.connect();
     await demo.page.getByLabel('File').setInputFiles(args.big);
@@ -197,13 +206,13 @@ async function conversation() {
   });
   for (const [code, reason] of args.codes) {
     await step(`the server's close code ${code}`, async () => {
-      const address = `${args.page.replace(/^http/, 'ws')}close/${code}`;
+      const address = `${url.replace(/^http/, 'ws')}close/${code}`;
       await demo.connect({ address, status: `Closed, ${code}` });
       if (reason) await demo.page.locator('#log li').last().filter({ hasText: reason }).waitFor();
     });
   }
   await step('nothing is loaded from elsewhere, nothing complains', async () => {
-    const origin = new URL(args.page).origin;
+    const origin = new URL(url).origin;
     want('foreign requests', demo.requests.filter((u) => !u.startsWith(origin) && !u.startsWith('blob:')), []);
     // The browser itself reports the handshake that was refused.
     want('complaints', demo.complaints.filter((c) => !/WebSocket connection to .* failed/.test(c)), []);
@@ -213,8 +222,8 @@ async function conversation() {
 
 // ---- by keyboard, small, dark
 
-async function keyboard() {
-  const demo = await Demo.open();
+async function keyboard(step, url) {
+  const demo = await Demo.open(url);
   const { keyboard } = demo.page;
   await step('by keyboard alone', async () => {
     await keyboard.press('Enter'); // the page begins on Connect
@@ -248,8 +257,8 @@ async function keyboard() {
   await demo.close();
 }
 
-async function phone(colorScheme) {
-  const demo = await Demo.open({ viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, colorScheme });
+async function phone(step, url, colorScheme) {
+  const demo = await Demo.open(url, { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, colorScheme });
   await step(`on a phone, ${colorScheme}`, async () => {
     await demo.connect();
     await demo.echo(() => demo.button('Send text').tap(), { type: 'text' });
@@ -271,8 +280,8 @@ async function phone(colorScheme) {
   await demo.close();
 }
 
-async function dark() {
-  const demo = await Demo.open({ colorScheme: 'dark' });
+async function dark(step, url) {
+  const demo = await Demo.open(url, { colorScheme: 'dark' });
   await step('in the dark', async () => {
     await demo.connect({ protocols: 'echo' });
     await demo.button('Draw a bird').click();
@@ -286,8 +295,8 @@ async function dark() {
 
 // leave stays connected until the server closes: it asks for that by a line of
 // its own, and answers are read from standard input.
-async function leave() {
-  const demo = await Demo.open();
+async function leave(step, url) {
+  const demo = await Demo.open(url);
   await step('the server stops with 1001', async () => {
     await demo.connect();
     console.log(JSON.stringify({ name: 'stop the server' }));
@@ -297,6 +306,18 @@ async function leave() {
   await demo.close();
 }
 
-const parts = { conversation, keyboard, dark, leave, phones: async () => { await phone('light'); await phone('dark'); } };
-for (const name of args.parts) await parts[name]();
+const parts = {
+  conversation, keyboard, dark, leave,
+  phones: async (step, url) => {
+    await phone(step, url, 'light');
+    await phone(step, url, 'dark');
+  },
+};
+
+async function go(visit) {
+  for (const part of visit.parts) await parts[part](stepsOf(visit), visit.page);
+}
+
+await Promise.all(args.visits.map(go));
+await go(args.last);
 await browser.close();

@@ -41,35 +41,40 @@ var codes = [][2]string{
 
 // A run is one of browser.mjs.
 type run struct {
-	Page     string      `json:"page"`
 	Chromium string      `json:"chromium"`
 	Shots    string      `json:"shots"`
 	Codes    [][2]string `json:"codes"`
-	Parts    []string    `json:"parts"`
-	File     string      `json:"file"` // of 5 MB
-	Big      string      `json:"big"`  // of a byte more than the demo takes
+	File     string      `json:"file"`   // of 5 MB
+	Big      string      `json:"big"`    // of a byte more than the demo takes
+	Visits   []visit     `json:"visits"` // at the same time
+	Last     visit       `json:"last"`   // then
+}
+
+// A visit is to one site; its parts come one after the other.
+type visit struct {
+	Name  string   `json:"name"`
+	Page  string   `json:"page"`
+	Parts []string `json:"parts"`
 }
 
 // browse runs the browser, each step as a subtest. When it asks for the server to
 // be stopped, stop is called.
-func browse(t *testing.T, page string, stop func(), parts ...string) {
+func browse(t *testing.T, r run, stop func()) {
 	t.Helper()
 	node := testenv.Need(t, "node")
-	chromium := testenv.Need(t, "chromium", "chromium-browser", "google-chrome")
+	r.Chromium = testenv.Need(t, "chromium", "chromium-browser", "google-chrome")
 	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
 		testenv.Missing(t, "the npm packages of server/e2e are not installed; make deps brings them")
 	}
-	pictures := *shots
-	if pictures != "" {
+	if *shots != "" {
 		var err error
-		if pictures, err = filepath.Abs(pictures); err != nil {
+		if r.Shots, err = filepath.Abs(*shots); err != nil {
 			t.Fatal(err)
 		}
 	}
 	dir := t.TempDir()
-	args, err := json.Marshal(run{
-		page, chromium, pictures, codes, parts, randomFile(t, dir, 5<<20), randomFile(t, dir, 16<<20+1),
-	})
+	r.Codes, r.File, r.Big = codes, randomFile(t, dir, 5<<20), randomFile(t, dir, 16<<20+1)
+	args, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +136,8 @@ func randomFile(t *testing.T, dir string, size int) string {
 	return name
 }
 
-// The command as a stranger starts it, without a file.
+// The demo in a browser: the command as a stranger starts it, without a file, and
+// the same site with a route beside it that closes as asked, plain and over TLS.
 func TestDemo(t *testing.T) {
 	testenv.Need(t, "node")
 	program := filepath.Join(t.TempDir(), "curlew")
@@ -159,16 +165,18 @@ func TestDemo(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	browse(t, page+"/", stop, "keyboard", "dark", "phones", "leave")
+	talk := []string{"conversation"}
+	browse(t, run{
+		Visits: []visit{
+			{"plain", demoSite(t, false) + "/", talk},
+			{"TLS", demoSite(t, true) + "/", talk},
+			{"command", page + "/", []string{"keyboard", "dark", "phones"}},
+		},
+		Last: visit{"command", page + "/", []string{"leave"}},
+	}, stop)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the server: %v\n%s", err, &errs)
 	}
-}
-
-// The demo site with a route beside it that closes as asked, plain and over TLS.
-func TestConversation(t *testing.T) {
-	t.Run("plain", func(t *testing.T) { browse(t, demoSite(t, false)+"/", nil, "conversation") })
-	t.Run("TLS", func(t *testing.T) { browse(t, demoSite(t, true)+"/", nil, "conversation") })
 }
 
 // closer makes an endpoint that closes with the code in its path.

@@ -28,8 +28,10 @@ function show(state, text) {
   el('facts').hidden = !open;
 }
 
-function complain(id, text) {
-  el(id).textContent = text;
+// complain says what is wrong, below the form that it is about.
+function complain(id, text, form) {
+  if (form) form.append(el(id));
+  el(id).textContent = text.replace(/^Failed to [^:]*: /, ''); // how browsers begin
 }
 
 // ---- the connection
@@ -143,7 +145,7 @@ el('hex-form').addEventListener('submit', (event) => {
   const mistyped = digits.length % 2 !== 0 || /[^0-9a-f]/i.test(digits);
   el('hex').setAttribute('aria-invalid', String(mistyped));
   if (mistyped) {
-    complain('send-error', 'Bytes are pairs of hexadecimal digits, such as 00 ff c3.');
+    complain('send-error', 'Bytes are pairs of hexadecimal digits, such as 00 ff c3.', event.target);
     return;
   }
   const bytes = Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
@@ -154,7 +156,7 @@ el('file-form').addEventListener('submit', async (event) => {
   event.preventDefault();
   const file = el('file').files[0];
   if (!file) {
-    complain('send-error', 'Choose a file first.');
+    complain('send-error', 'Choose a file first.', event.target);
     return;
   }
   const data = await file.arrayBuffer();
