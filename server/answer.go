@@ -12,42 +12,59 @@ import (
 // An answer is the ResponseWriter that handlers see. It adds the headers of the
 // route to every final answer, where the handler has not set the same field,
 // ends the connection of a client that takes no bytes for the time of
-// timeouts.write, and remembers what the log wants to know.
+// timeouts.write, or does not end its body in that of timeouts.close once the
+// answer begins, and remembers what the log wants to know.
 type answer struct {
 	http.ResponseWriter
 	rc      *http.ResponseController
 	headers site.Headers
-	write   time.Duration // 0 for no limit
+	write   time.Duration // timeouts.write, 0 for no limit
+	rest    time.Duration // timeouts.close if the request has a body, 0 for no limit
+	body    bool          // the request has one
 
 	status   int // 0 before the head is written
 	size     int64
 	hijacked bool
 }
 
-func newAnswer(w http.ResponseWriter, headers site.Headers, write time.Duration) *answer {
-	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), headers: headers, write: max(write, 0)}
-	a.progress()
+func newAnswer(w http.ResponseWriter, r *http.Request, headers site.Headers, times *site.Timeouts) *answer {
+	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), body: r.ContentLength != 0}
+	a.use(headers, times)
 	return a
 }
 
-// use is called when the route is known.
-func (a *answer) use(headers site.Headers, write time.Duration) {
-	a.headers, a.write = headers, max(write, 0)
+// use is called again when the route is known.
+func (a *answer) use(headers site.Headers, times *site.Timeouts) {
+	a.headers, a.write = headers, max(times.Write.Value, 0)
+	if a.body {
+		a.rest = max(times.Close.Value, 0)
+	}
 	a.progress()
 }
 
-// progress gives the client another while to take bytes.
+// progress gives the client another while to take bytes. Before the first ones
+// net/http may wait for the rest of a body.
 func (a *answer) progress() {
 	var t time.Time
 	if a.write > 0 {
-		t = time.Now().Add(a.write)
+		t = time.Now().Add(a.write + a.rest)
 	}
 	a.rc.SetWriteDeadline(t)
+}
+
+// finish is called when the handler has returned.
+func (a *answer) finish() {
+	if a.status == 0 && !a.hijacked {
+		a.WriteHeader(http.StatusOK)
+	}
 }
 
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && status >= 200 {
 		a.status = status
+		if a.rest > 0 { // net/http throws away what nobody has read, without a limit of its own
+			a.rc.SetReadDeadline(time.Now().Add(a.rest))
+		}
 		h := a.Header()
 		for _, f := range a.headers {
 			switch {

@@ -80,11 +80,11 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	headers, write := r.Headers, r.Timeouts.Write.Value
+	headers, times := r.Headers, &r.Timeouts
 	h = limited(h, r.Timeouts.Request.Value)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a, ok := w.(*answer); ok {
-			a.use(headers, write)
+			a.use(headers, times)
 		}
 		h.ServeHTTP(w, r)
 	}), nil
@@ -123,12 +123,13 @@ func tell(o *curlew.Options) {
 
 // answered is the outermost handler.
 func (g *generation) answered(next http.Handler) http.Handler {
-	headers, write := g.site.Headers, g.site.Timeouts.Write.Value
+	headers, times := g.site.Headers, &g.site.Timeouts.Timeouts
 	requests := g.site.Log.Requests.Value
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		a := newAnswer(w, headers, write)
+		a := newAnswer(w, r, headers, times)
 		next.ServeHTTP(a, r)
+		a.finish()
 		if requests {
 			g.server.logged(a, r, began)
 		}

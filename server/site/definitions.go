@@ -113,7 +113,8 @@ func (t *Timeouts) fields() []field {
 		{name: "request", to: duration(&t.Request), def: `'unlimited'`,
 			doc: "The longest life of a connection, which ends with 1008. For ordinary requests: 503 when the answer has not begun."},
 		{name: "close", to: duration(&t.Close), def: `'5 s'`,
-			doc: "How long an ending may take: the wait for the peer's Close, and then for its end of the connection."},
+			doc: "How long an ending may take: the wait for the peer's Close, and then for its end of the connection. " +
+				"For ordinary requests: the wait for the rest of a body that nobody reads, once the answer has begun."},
 		{name: "write", to: duration(&t.Write), def: `'10 s'`,
 			doc: "A peer that takes no bytes for this long is dropped."},
 	}
