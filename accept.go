@@ -2,8 +2,12 @@ package curlew
 
 import (
 	"bufio"
+	"cmp"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"curlew.example/curlew/internal/deflate"
@@ -66,15 +70,15 @@ func (o *Options) compression() *deflate.Config {
 // valid one. On error it has answered.
 func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, allow func() error) (*Conn, error) {
 	if u.invalid != nil {
-		return nil, refuse(w, &handshake.Refusal{Status: http.StatusInternalServerError, Err: u.invalid})
+		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: u.invalid})
 	}
 	answer, refusal := u.policy.Check(r)
 	if refusal != nil {
-		return nil, refuse(w, refusal)
+		return nil, refuse(w, r, refusal)
 	}
 	if allow != nil {
 		if err := allow(); err != nil {
-			return nil, refuse(w, refusalOf(err))
+			return nil, refuse(w, r, refusalOf(err))
 		}
 	}
 	hs := established{url: r.URL.RequestURI(), proto: r.Proto, subprotocol: answer.Subprotocol}
@@ -86,16 +90,19 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, allow func() 
 	}
 	head, err := answer.Append(nil, extensions, u.header)
 	if err != nil {
-		return nil, refuse(w, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
+		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
 	}
-	return u.take(w, head, hs)
+	return u.take(w, r, head, hs)
 }
 
 // take takes the connection from net/http and sends the 101.
-func (u *upgrader) take(w http.ResponseWriter, head []byte, hs established) (*Conn, error) {
+func (u *upgrader) take(w http.ResponseWriter, r *http.Request, head []byte, hs established) (*Conn, error) {
 	conn, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return nil, refuse(w, &handshake.Refusal{Status: http.StatusNotImplemented, Err: err})
+		// A middleware's words are not for strangers.
+		e := refuse(w, r, &handshake.Refusal{Status: http.StatusNotImplemented, Err: errHijack})
+		e.Err = fmt.Errorf("%w: %w", errHijack, err)
+		return nil, e
 	}
 	if n := brw.Reader.Buffered(); n > 0 { // frames that came right behind the request
 		hs.leftover = make([]byte, n)
@@ -109,6 +116,9 @@ func (u *upgrader) take(w http.ResponseWriter, head []byte, hs established) (*Co
 		conn.SetWriteDeadline(time.Now().Add(u.set.write))
 	}
 	if _, err := conn.Write(head); err != nil {
+		if t, ok := conn.(*tls.Conn); ok {
+			t.NetConn().Close() // else Close waits for up to 5 s until the peer takes its farewell
+		}
 		conn.Close()
 		return nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Err: err}
 	}
@@ -116,12 +126,18 @@ func (u *upgrader) take(w http.ResponseWriter, head []byte, hs established) (*Co
 	return newConn(conn, Server, u.set, hs), nil
 }
 
+// errHijack: usually a middleware's ResponseWriter hides net/http's, that is, has
+// neither Hijack nor Unwrap. http.TimeoutHandler is one.
+var errHijack = errors.New("the connection cannot be taken over: the ResponseWriter does not support Hijack")
+
 // refuse answers and returns the error for the caller.
-func refuse(w http.ResponseWriter, f *handshake.Refusal) error {
+func refuse(w http.ResponseWriter, r *http.Request, f *handshake.Refusal) *HandshakeError {
 	if f.Header == nil {
 		f.Header = http.Header{}
 	}
-	if f.Header["Connection"] == nil { // nothing behind a refused request is served
+	// Nothing behind a refused request is served; in HTTP/2 that would end the
+	// streams of others too.
+	if f.Header["Connection"] == nil && r.ProtoMajor < 2 {
 		f.Header.Set("Connection", "close")
 	}
 	f.Write(w)
@@ -131,14 +147,30 @@ func refuse(w http.ResponseWriter, f *handshake.Refusal) error {
 // refusalOf is the answer that an application's error asks for.
 func refusalOf(err error) *handshake.Refusal {
 	var e *HandshakeError
-	if !errors.As(err, &e) || e.Status < 300 || e.Status > 599 {
+	if !errors.As(err, &e) || e == nil || e.Status < 300 || e.Status > 599 {
 		return &handshake.Refusal{Status: http.StatusForbidden, Err: errForbidden}
 	}
-	f := &handshake.Refusal{Status: e.Status, Header: e.Header.Clone(), Err: e.Err}
+	f := &handshake.Refusal{Status: e.Status, Header: refusalHeader(e.Header), Err: e.Err}
 	if f.Err == nil {
-		f.Err = errors.New(http.StatusText(e.Status))
+		f.Err = errors.New(cmp.Or(http.StatusText(e.Status), strconv.Itoa(e.Status)))
 	}
 	return f
+}
+
+// refusalHeader is a copy of h without what belongs to one connection or one
+// body: h may be that of an answer to Dial, which is not ours.
+func refusalHeader(h http.Header) http.Header {
+	own := http.Header{}
+	for name, values := range h {
+		switch name = http.CanonicalHeaderKey(name); name {
+		case "Connection", "Keep-Alive", "Proxy-Connection", "Upgrade", "Te", "Trailer", "Transfer-Encoding",
+			"Content-Length", "Content-Encoding", "Content-Range",
+			"Sec-Websocket-Accept", "Sec-Websocket-Extensions", "Sec-Websocket-Protocol":
+		default:
+			own[name] = append(own[name], values...)
+		}
+	}
+	return own
 }
 
 // errForbidden is all that a stranger learns of an application's error.
