@@ -14,13 +14,15 @@ import (
 type conns struct {
 	log *slog.Logger
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards the following
 	open     map[*curlew.Conn]struct{}
+	coming   int // handshakes that were found in order and have not opened yet
 	draining bool
 	empty    chan struct{} // made by drain; closed when the last one is gone
+	arrived  chan struct{} // made by settle; closed when none is coming
 }
 
-// watched events are an endpoint's with ours around them.
+// wrapped events are an endpoint's with ours around them.
 type wrapped struct {
 	from *curlew.Events
 	with *curlew.Events
@@ -56,13 +58,43 @@ func (cs *conns) wrapper() func(*curlew.Events) *curlew.Events {
 	}
 }
 
+// expect notes that a handshake is about to be answered with 101. If that fails
+// for want of a client, nothing says so, and settle waits in vain.
+func (cs *conns) expect() {
+	cs.mu.Lock()
+	cs.coming++
+	cs.mu.Unlock()
+}
+
+// settle waits until no handshake is coming, at most for the time d.
+func (cs *conns) settle(d time.Duration) {
+	cs.mu.Lock()
+	if cs.coming == 0 {
+		cs.mu.Unlock()
+		return
+	}
+	arrived := make(chan struct{})
+	cs.arrived = arrived
+	cs.mu.Unlock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-arrived:
+	case <-timer.C:
+	}
+}
+
 func (cs *conns) add(c *curlew.Conn) {
 	cs.mu.Lock()
 	late := cs.draining
 	cs.open[c] = struct{}{}
+	if cs.coming--; cs.coming == 0 && cs.arrived != nil {
+		close(cs.arrived)
+		cs.arrived = nil
+	}
 	cs.mu.Unlock()
 	if late {
-		c.Close(curlew.GoingAway, "")
+		c.Close(curlew.GoingAway, stopping)
 	}
 }
 
@@ -80,6 +112,9 @@ func (cs *conns) remove(c *curlew.Conn, e *curlew.CloseError) {
 			"orderly", e.Orderly(), "messagesIn", i.MessagesRead, "messagesOut", i.MessagesWritten, "dropped", i.Dropped)
 	}
 }
+
+// stopping is the reason that clients are given.
+const stopping = "server is stopping"
 
 // drain closes all connections with 1001, one after the other over the time
 // spread, so that their clients do not come back at once, and waits until they
@@ -107,7 +142,7 @@ func (cs *conns) drain(ctx context.Context, spread time.Duration) int {
 		timer.Reset(time.Until(began.Add(spread * time.Duration(i) / time.Duration(len(list)))))
 		select {
 		case <-timer.C:
-			c.Close(curlew.GoingAway, "server is stopping")
+			c.Close(curlew.GoingAway, stopping)
 		case <-empty:
 			return 0
 		case <-ctx.Done():

@@ -21,6 +21,13 @@ func NewKeeper(log io.Writer, chain, key string) (Keeper, error) {
 // Leaf returns the first name of the certificate in force at an instant.
 func (k Keeper) Leaf(now time.Time) string { return k.k.at(now, "").Leaf.DNSNames[0] }
 
+// Open returns how many WebSockets a server has.
+func Open(s *Server) int {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	return len(s.conns.open)
+}
+
 // Generations returns how many there are.
 func Generations(s *Server) int {
 	s.mu.Lock()

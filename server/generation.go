@@ -27,8 +27,8 @@ type generation struct {
 	inlet   *inlet
 	methods map[string]bool // that handlers see
 
-	mu      sync.Mutex
-	conns   int                   // that net/http has
+	mu      sync.Mutex            // guards the following
+	conns   int                   // that were taken, and that net/http has
 	fresh   map[net.Conn]struct{} // of these, on which no request has come yet
 	retired bool
 }
@@ -101,6 +101,7 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 			if err != nil {
 				return nil, err
 			}
+			g.server.conns.expect()
 			return wrap(ev), nil
 		})
 	}
@@ -161,35 +162,50 @@ func (g *generation) start() {
 // take hands an accepted connection to net/http, and reports whether this
 // generation still takes any.
 func (g *generation) take(c net.Conn, secure bool) bool {
+	g.mu.Lock()
+	g.conns++ // it is retired first, or kept by this one
+	g.mu.Unlock()
 	w := &watched{Conn: c, head: headWatch{
 		maxBytes: g.site.Limits.Head.Value, maxFields: max(g.site.Limits.HeadFields.Value, 0),
 	}}
 	if d := g.site.Timeouts.Handshake.Value; d > 0 {
 		w.limit = time.Now().Add(d)
 	}
-	if !secure {
-		return g.inlet.put(w)
+	var taken bool
+	if secure {
+		w.Conn = tls.Server(c, g.tls)
+		taken = g.inlet.put(&watchedTLS{watched: w})
+	} else {
+		taken = g.inlet.put(w)
 	}
-	w.Conn = tls.Server(c, g.tls)
-	return g.inlet.put(&watchedTLS{watched: w})
+	if !taken {
+		g.lose()
+	}
+	return taken
 }
 
-// connState counts the connections, and keeps the set of those without a request:
-// net/http would wait for them for seconds when it shuts down.
-func (g *generation) connState(c net.Conn, state http.ConnState) {
+// lose counts a connection that is not net/http's, or no longer.
+func (g *generation) lose() {
 	g.mu.Lock()
-	delete(g.fresh, c)
-	switch state {
-	case http.StateNew:
-		g.conns++
-		g.fresh[c] = struct{}{}
-	case http.StateClosed, http.StateHijacked:
-		g.conns--
-	}
+	g.conns--
 	gone := g.retired && g.conns == 0
 	g.mu.Unlock()
 	if gone {
 		g.server.forget(g)
+	}
+}
+
+// connState keeps the set of connections without a request, which net/http would
+// wait for for seconds when it shuts down, and counts those that end.
+func (g *generation) connState(c net.Conn, state http.ConnState) {
+	g.mu.Lock()
+	delete(g.fresh, c)
+	if state == http.StateNew {
+		g.fresh[c] = struct{}{}
+	}
+	g.mu.Unlock()
+	if state == http.StateClosed || state == http.StateHijacked {
+		g.lose()
 	}
 }
 

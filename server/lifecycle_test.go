@@ -74,6 +74,47 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// A handshake that is under way when the server stops is answered, and its
+// connection closed in order before the server is done.
+func TestDrainWaitsForHandshakes(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	r := start(t, `{ @plain, routes: [{ handler: 'late' }] }`, map[string]route.Constructor{
+		"late": func(_ *site.Route, ws route.Endpoint) (http.Handler, error) {
+			return ws(func(*http.Request) (*curlew.Events, error) {
+				close(entered)
+				<-release
+				return nil, nil
+			}), nil
+		},
+	})
+	go func() {
+		<-entered
+		r.stop()
+		for { // until it accepts no more
+			c, err := net.Dial("tcp", strings.TrimPrefix(r.url(), "http://"))
+			if err != nil {
+				break
+			}
+			c.Close()
+		}
+		close(release)
+	}()
+	p, _ := wstest.Open(t, r.connect(), "/", http.Header{})
+	p.WantClose("the end", curlew.GoingAway, "server is stopping")
+	select {
+	case err := <-r.ended:
+		t.Errorf("done before the peer has answered: %v", err)
+		r.ended <- err
+	default:
+	}
+	p.Send(wstest.Close(curlew.GoingAway, ""))
+	err := <-r.ended
+	r.ended <- err
+	if n := server.Open(r.Server); n > 0 {
+		t.Errorf("%d WebSockets are open after the end", n)
+	}
+}
+
 // A peer that does not answer the Close does not hold the drain up for longer
 // than the time of a close.
 func TestDrainDropsWhoStays(t *testing.T) {
@@ -480,6 +521,9 @@ func TestStopUnderLoad(t *testing.T) {
 				}
 				c.Close(curlew.NormalClosure, "")
 				<-c.Done()
+				if e := c.Err().(*curlew.CloseError); !e.Orderly() {
+					t.Errorf("not closed in order: %v", e)
+				}
 			}
 		})
 	}
@@ -487,5 +531,10 @@ func TestStopUnderLoad(t *testing.T) {
 		<-begun
 	}
 	r.stop()
+	err := <-r.ended
+	r.ended <- err
+	if n := server.Open(r.Server); n > 0 {
+		t.Errorf("%d WebSockets are open after the end", n)
+	}
 	wg.Wait()
 }

@@ -244,10 +244,13 @@ func (s *Server) drain() {
 	for _, g := range all {
 		stopped.Go(func() { g.end(ctx) })
 	}
-	if dropped := s.conns.drain(ctx, spread); dropped > 0 {
+	dropped := s.conns.drain(ctx, spread)
+	stopped.Wait() // no request is answered from here on
+	s.conns.settle(grace)
+	dropped += s.conns.drain(ctx, 0) // those whose handshake was under way
+	if dropped > 0 {
 		s.log.Warn("connections dropped at the end of the drain", "connections", dropped)
 	}
-	stopped.Wait()
 	s.serving.Wait()
 }
 
