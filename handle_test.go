@@ -181,10 +181,10 @@ func testHandlePanic(t *testing.T, at string, f func(), silent bool) {
 			t.Errorf("answered %q", got)
 		}
 	case "Error", "Close":
-		io.WriteString(c, string(wire(curlew.Server, wstest.Text("x").Unmasked())))
+		c.Write(wire(curlew.Server, wstest.Text("x").Unmasked()))
 		io.ReadAll(c)
 	default:
-		io.WriteString(c, string(wire(curlew.Server, wstest.Text("x"))))
+		c.Write(wire(curlew.Server, wstest.Text("x")))
 		got, err := io.ReadAll(c)
 		if want := wire(curlew.Client, wstest.Close(1011, "")); err != nil || !bytes.HasSuffix(got, want) {
 			t.Errorf("%d bytes, %.200q, %v; want 1011", len(got), got, err)
@@ -309,7 +309,7 @@ func TestHandleInfo(t *testing.T) {
 				} {
 					c := b.dial()
 					io.WriteString(c, b.asks(target, "Sec-WebSocket-Protocol: v1, v2, v3", "Sec-WebSocket-Extensions: permessage-deflate"))
-					io.WriteString(c, string(wire(curlew.Server, wstest.Text("hello"))))
+					c.Write(wire(curlew.Server, wstest.Text("hello")))
 					until(t, "the connection", func() (ok bool) {
 						j.note(func(j *journal) { ok = len(j.conns) == 1 && len(j.text) == 1 })
 						return ok
