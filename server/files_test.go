@@ -1,6 +1,10 @@
 package server_test
 
 import (
+	"bufio"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,4 +117,43 @@ func TestSF4NoListing(t *testing.T) {
 			t.Errorf("%s: %s", target, got)
 		}
 	}
+}
+
+// SF11: a file that shrinks while it is sent ends the connection, so that nobody
+// takes the rest for whole; of one that grows as much is sent as was announced.
+func TestSF11FileChanges(t *testing.T) {
+	const size = 16 << 20 // more than the kernel takes for a client that does not read
+	both(t, `routes: [{ match: '/', handler: 'static', static: { directory: '.' } }]`, func(t *testing.T, r *running) {
+		for name, change := range map[string]func(f string) error{
+			"shrinks": func(f string) error { return os.Truncate(f, size/16) },
+			"grows":   func(f string) error { return os.Truncate(f, 2*size) },
+		} {
+			f := filepath.Join(r.dir, name+".bin")
+			if err := os.WriteFile(f, make([]byte, size), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			c := r.connect()
+			io.WriteString(c, "GET /"+name+".bin HTTP/1.1\r\nHost: site.example\r\n\r\nGET /none HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
+			br := bufio.NewReader(c)
+			a, err := http.ReadResponse(br, nil)
+			if err != nil || a.ContentLength != size {
+				t.Fatalf("%s: %v, %v", name, a, err)
+			}
+			if err := change(f); err != nil {
+				t.Fatal(err)
+			}
+			n, err := io.Copy(io.Discard, a.Body)
+			next, nextErr := http.ReadResponse(br, nil)
+			switch name {
+			case "shrinks":
+				if n >= size || !errors.Is(err, io.ErrUnexpectedEOF) || nextErr == nil {
+					t.Errorf("shrinks: %d bytes, %v; then %v", n, err, nextErr)
+				}
+			case "grows":
+				if n != size || err != nil || nextErr != nil || next.StatusCode != 404 {
+					t.Errorf("grows: %d bytes, %v; then %v", n, err, nextErr)
+				}
+			}
+		}
+	})
 }

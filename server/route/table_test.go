@@ -244,3 +244,34 @@ func FuzzTable(f *testing.F) {
 	}
 	f.Fuzz(func(_ *testing.T, host, target string) { ask(tab, "GET", host, target) })
 }
+
+// SF7: paths are compared byte by byte. Nothing changes its case or its length on
+// the way to a rule.
+func TestSF7Bytes(t *testing.T) {
+	tab := table(t, `
+		{ match: '/kilo/', handler: 'respond' }, { match: '/{name}/İ', handler: 'respond' },
+		{ pattern: '/straße/{rest}', handler: 'respond' }, { handler: 'respond' }`)
+	for target, want := range map[string]string{
+		"/kilo/":                  "200 0",
+		"/KILO/":                  "200 3",
+		"/%E2%84%AAilo/":          "200 3", // KELVIN SIGN
+		"/kilo%E2%80%8B/":         "200 3", // ZERO WIDTH SPACE
+		"/x/%C4%B0":               "200 1 name=x",
+		"/%C4%B0/%C4%B0":          "200 1 name=İ",
+		"/x/i%CC%87":              "200 3", // the same in lower case, a byte longer
+		"/stra%C3%9Fe/x":          "200 2 rest=x",
+		"/stra%E1%BA%9Ee/x":       "200 3",
+		"/STRASSE/x":              "200 3",
+		"/stra%C3%9Fe/%C4%B0%2e":  "200 2 rest=İ.",
+		"/stra%C3%9Fe/%EF%BC%8Fx": "200 2 rest=／x", // FULLWIDTH SOLIDUS divides nothing
+	} {
+		if got := ask(tab, "GET", "site.example", target); got != want {
+			t.Errorf("%s: %s, want %s", target, got, want)
+		}
+	}
+	for _, host := range []string{"\u017fite.example", "site\u3002example", "\u212aite.example"} {
+		if got := ask(tab, "GET", host, "/"); got != "400" {
+			t.Errorf("%s: %s", host, got)
+		}
+	}
+}

@@ -122,8 +122,24 @@ func (h *handler) send(w http.ResponseWriter, r *http.Request, name string, file
 		return
 	}
 	head.Set("ETag", `"`+tag+suffix+`"`)
-	http.ServeContent(w, r, name, info.ModTime(), content)
+	http.ServeContent(withoutContent{w}, r, name, info.ModTime(), content)
 }
+
+// withoutContent leaves out what describes a content where net/http sends none
+// but the head of one.
+type withoutContent struct{ http.ResponseWriter }
+
+func (w withoutContent) WriteHeader(status int) {
+	if status == http.StatusPreconditionFailed {
+		for _, name := range []string{"Content-Encoding", "Content-Length", "Content-Type"} {
+			w.Header().Del(name)
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w withoutContent) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // maxRanges is how many ranges of a file are sent in one answer.
 const maxRanges = 16

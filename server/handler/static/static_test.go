@@ -339,6 +339,54 @@ func TestSF3HiddenSF4NoListing(t *testing.T) {
 	}
 }
 
+// A precondition that fails is answered with a head that promises nothing, also
+// where a sibling would be sent.
+func TestPreconditionFailed(t *testing.T) {
+	h := newHandler(t, newFolder(t), "/")
+	for _, accepted := range []string{"", "gzip"} {
+		r := ask(h, "GET", "/app.js", "Accept-Encoding", accepted, "If-Match", `"other"`)
+		if r.StatusCode != 412 || r.Header.Get("Content-Length") != "" || r.Header.Get("Content-Encoding") != "" || text(t, r) != "" {
+			t.Errorf("%q: %d %v", accepted, r.StatusCode, r.Header)
+		}
+	}
+}
+
+// SF6: what Windows takes for something else than a file of this name.
+func TestSF6WindowsAliases(t *testing.T) {
+	for _, s := range []string{
+		"CON", "con", "Nul.txt", "aux.tar.gz", "PRN ", "nul .txt", "COM1", "com1 ", "COM0", "lpt9.x", "COM¹", "LPT²", "conin$", "CONOUT$",
+		"a.txt::$DATA", "a.txt:x", "C:", "PROGRA~1", "a.txt.", "a.txt ", "a.txt. .", "", "..", ".", "a\\b", "a/b", `\??\C:`, "*", "a?", "a<b", `"`, "a\x1fb",
+	} {
+		if !windowsAlias(s) {
+			t.Errorf("%q is taken for a file", s)
+		}
+	}
+	for _, s := range []string{"a.txt", "console", "comma", "COM", "COM10", "LPTx", "nully.txt", "a b.txt", "ü.txt", ".well-known", "CON¹"} {
+		if windowsAlias(s) {
+			t.Errorf("%q is refused", s)
+		}
+	}
+}
+
+// SF7: names are compared byte by byte: no letter stands for another, however it
+// looks and whatever its size in the other case.
+func TestSF7Bytes(t *testing.T) {
+	root := newFolder(t)
+	if _, err := os.Stat(filepath.Join(root, "A.TXT")); err == nil {
+		t.Log("the file system has one name for two")
+		return
+	}
+	h := newHandler(t, root, "/")
+	for _, p := range []string{"/A.TXT", "/a.tXt", "/%E2%84%AA.txt", "/u%CC%88%20x.txt", "/%C3%9C%20x.txt", "/a.txt%E2%80%8B", "/%EF%BD%81.txt"} {
+		if r := ask(h, "GET", p); r.StatusCode != 404 {
+			t.Errorf("%s: %d", p, r.StatusCode)
+		}
+	}
+	if r := ask(h, "GET", "/%C3%BC%20x.txt"); r.StatusCode != 200 {
+		t.Errorf("the name itself: %d", r.StatusCode)
+	}
+}
+
 // SF8: a path is decoded once.
 func TestSF8DecodedOnce(t *testing.T) {
 	root := newFolder(t)
