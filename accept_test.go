@@ -451,8 +451,8 @@ func TestHS42_ManyFailures(t *testing.T) {
 	h2 := multi.client()
 
 	buf := make([]byte, 4<<10)
+	all := memory.failures()
 	fail := func(b *house, i int) net.Conn {
-		all := b.failures()
 		var c net.Conn
 		if b.inMemory() {
 			c, _ = b.network.DialContext(t.Context(), "tcp", "example.com:80")

@@ -14,7 +14,7 @@ import (
 // handshake: with the Status, Header and Err of a *HandshakeError, less the fields
 // of a connection or a body, else with 403 and without a word of the error.
 // Nothing but r.Context() bounds f, and not even that ends with a client that has
-// sent frames already: an f that may take long sets its own limit.
+// sent frames since its request: an f that may take long sets its own limit.
 //
 // ServeHTTP returns at once; the connection lives on without net/http's memory,
 // in one goroutine and, where the system allows, without a buffer while idle.

@@ -62,7 +62,7 @@ func TestHS43_Hangs(t *testing.T) {
 }
 
 // TestHS43_Deadline: a middleware's deadline is seen also where net/http does not
-// notice that the client is gone, because it sent something behind its request.
+// notice that the client is gone, because it has sent something since its request.
 func TestHS43_Deadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, w := range bothWays {
@@ -78,12 +78,19 @@ func TestHS43_Deadline(t *testing.T) {
 			}), nil)
 			for _, behind := range []string{"", string(wire(curlew.Server, wstest.Text("hello")))} {
 				start := time.Now()
-				b.refused(b.asks("/")+behind, http.StatusForbidden)
+				b.refused(b.asks("/")+behind, http.StatusForbidden) // all at once
 				wantTook(t, "refused", start, 10*time.Second, 10*time.Second)
 
 				c := b.dial()
-				io.WriteString(c, b.asks("/")+behind)
+				io.WriteString(c, b.asks("/"))
+				synctest.Wait()
+				io.WriteString(c, behind)
+				synctest.Wait()
 				c.Close()
+				synctest.Wait()
+				if n := b.busy.Load(); behind != "" && n != 1 {
+					t.Errorf("%s: net/http notices it now, %d handlers: say so in Handle's comment", w, n)
+				}
 				pass(10 * time.Second)
 				synctest.Wait()
 				if n := b.busy.Load(); n != 0 {
