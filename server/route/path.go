@@ -74,17 +74,17 @@ func canonicalHost(host string) (string, bool) {
 		}
 		name = host[:i]
 	}
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	name = strings.TrimSuffix(name, ".")
 	if name == "" || strings.HasPrefix(name, ".") || strings.Contains(name, "..") {
 		return "", false
 	}
 	for i := 0; i < len(name); i++ {
 		c := name[i]
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_') {
+		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_') {
 			return "", false
 		}
 	}
-	return name, true
+	return strings.ToLower(name), true // not before: of other letters it makes ASCII ones
 }
 
 // validPort reports whether s is empty or a colon and a port of 1 to 65535.
