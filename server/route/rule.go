@@ -13,7 +13,7 @@ type rule struct {
 	segments []segment // of match, without the empty one of a trailing slash
 	prefix   bool      // match ends in a slash
 	pattern  *regexp.Regexp
-	hosts    []string // lower case; a leading "." stands for "*."
+	hosts    []string // as canonicalHost gives them; a leading "." stands for "*."
 	methods  []string
 }
 
@@ -35,9 +35,13 @@ func compile(r *site.Route) (*rule, error) {
 		}
 	}
 	for _, h := range r.Hosts.Value {
-		name := strings.TrimPrefix(h, "*")
-		if c, ok := canonicalHost(strings.TrimPrefix(name, ".")); !ok || c != strings.TrimPrefix(name, ".") {
-			return nil, r.Hosts.From.Errorf("%q; a host name in lower case without port, or *.name", h)
+		name, wild := strings.CutPrefix(h, "*.")
+		name, ok := canonicalHost(name)
+		if !ok {
+			return nil, r.Hosts.From.Errorf("%q; a host name without port, or *.name", h)
+		}
+		if wild {
+			name = "." + name
 		}
 		m.hosts = append(m.hosts, name)
 	}

@@ -136,6 +136,7 @@ func TestHS38Hosts(t *testing.T) {
 	tab := table(t, `
 		{ match: '/', hosts: ['one.example'], handler: 'echo' },
 		{ match: '/', hosts: ['*.two.example', '192.0.2.1'], handler: 'echo' },
+		{ match: '/', hosts: ['[2001:DB8:0::1]'], handler: 'echo' },
 	`)
 	for _, c := range []struct{ host, target, want string }{
 		{"one.example", "/", "200 0"},
@@ -157,6 +158,8 @@ func TestHS38Hosts(t *testing.T) {
 		{"[::1", "/", "400"},
 		{"[::1%25eth0]", "/", "400"},
 		{"[::1]:80", "/", "421"},
+		{"[2001:db8::1]", "/", "200 2"},
+		{"[2001:db8:0:0::0001]:80", "/", "200 2"},
 		{"one..example", "/", "400"},
 		{"", "/", "400"},
 	} {
