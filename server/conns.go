@@ -58,6 +58,13 @@ func (cs *conns) wrapper() func(*curlew.Events) *curlew.Events {
 	}
 }
 
+// number returns how many are open.
+func (cs *conns) number() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.open)
+}
+
 // expect notes that a handshake is about to be answered with 101. If that fails
 // for want of a client, nothing says so, and settle waits in vain.
 func (cs *conns) expect() {

@@ -22,11 +22,7 @@ func NewKeeper(log io.Writer, chain, key string) (Keeper, error) {
 func (k Keeper) Leaf(now time.Time) string { return k.k.at(now, "").Leaf.DNSNames[0] }
 
 // Open returns how many WebSockets a server has.
-func Open(s *Server) int {
-	s.conns.mu.Lock()
-	defer s.conns.mu.Unlock()
-	return len(s.conns.open)
-}
+func Open(s *Server) int { return s.conns.number() }
 
 // Generations returns how many there are.
 func Generations(s *Server) int {

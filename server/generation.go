@@ -41,9 +41,14 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 	}
 	var wrong site.Errors
 	collect := func(at site.Place, err error) {
-		if e := (*site.Error)(nil); errors.As(err, &e) {
+		e, list := (*site.Error)(nil), site.Errors(nil)
+		switch {
+		case err == nil:
+		case errors.As(err, &list):
+			wrong = append(wrong, list...)
+		case errors.As(err, &e):
 			wrong = append(wrong, e)
-		} else if err != nil {
+		default:
 			wrong = append(wrong, at.Errorf("%v", err))
 		}
 	}
@@ -65,6 +70,12 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 	}
 	if len(wrong) > 0 {
 		return nil, wrong
+	}
+	for _, e := range table.Hidden() {
+		s.log.Warn("a route is never reached", "route", e.Error())
+	}
+	if len(from.Routes) == 0 {
+		s.log.Warn("there are no routes: every request is answered 404")
 	}
 	g.http = g.newHTTP(g.answered(gate(table, g.methods)))
 	return g, nil

@@ -70,6 +70,9 @@ func TestDrain(t *testing.T) {
 				c.Close()
 				t.Error("still listening")
 			}
+			if !strings.Contains(r.log.String(), "msg=stopping webSockets=") {
+				t.Errorf("nobody is told what is waited for:\n%s", r.log)
+			}
 		})
 	}
 }
@@ -337,16 +340,16 @@ func TestTL14ReadableKey(t *testing.T) {
 
 // All that is wrong comes at once, each with its place.
 func TestErrorsOfNew(t *testing.T) {
-	s := parse(t, `{ listen: 'https://127.0.0.1:0', tls: { certificate: 'none.pem', key: 'none.key' }, routes: [
+	s := parse(t, `{ listen: 'https://127.0.0.1:0', tls: [{ certificate: 'none.pem', key: 'none.key' }, { certificate: 'no.pem', key: 'no.key' }], routes: [
   { match: '/a', handler: 'static', static: { directory: 'none' } },
   { match: '/b', handler: 'static', static: { directory: 'site.json5' } },
 ] }`)
 	_, err := server.New(s, server.Options{Handlers: basic()})
 	var list config.Errors
-	if !errors.As(err, &list) || len(list) != 3 {
+	if !errors.As(err, &list) || len(list) != 4 {
 		t.Fatalf("%v", err)
 	}
-	for i, want := range []string{"site.json5:1:", "site.json5:2:", "site.json5:3:"} {
+	for i, want := range []string{"site.json5:1:", "site.json5:1:", "site.json5:2:", "site.json5:3:"} {
 		if !strings.Contains(list[i].Error(), want) {
 			t.Errorf("%v, want it at %s", list[i], want)
 		}

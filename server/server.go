@@ -244,6 +244,9 @@ func (s *Server) drain() {
 	for _, g := range all {
 		stopped.Go(func() { g.end(ctx) })
 	}
+	if n := s.conns.number(); n > 0 {
+		s.log.Info("stopping", "webSockets", n, "closedOver", spread.String())
+	}
 	dropped := s.conns.drain(ctx, spread)
 	stopped.Wait() // no request is answered from here on
 	s.conns.settle(grace)

@@ -35,15 +35,20 @@ type keeper struct {
 
 func newKeeper(certificates []site.Certificate, log *slog.Logger) (*keeper, error) {
 	k := &keeper{log: log}
+	var wrong site.Errors
 	for _, c := range certificates {
 		p := &pair{cert: c.Certificate.Value, key: c.Key.Value}
 		if err := p.load(); err != nil {
-			return nil, c.Certificate.From.Errorf("%v; a chain and its key as PEM files", err)
+			wrong = append(wrong, c.Certificate.From.Errorf("%v; a chain and its key as PEM files", err))
+			continue
 		}
 		if info, err := os.Stat(p.key); err == nil && info.Mode().Perm()&0o004 != 0 {
 			log.Warn("everybody on this machine may read the private key", "file", p.key)
 		}
 		k.pairs = append(k.pairs, p)
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
 	return k, nil
 }

@@ -16,6 +16,7 @@ type Table struct {
 
 type entry struct {
 	*rule
+	from    site.Place
 	handler http.Handler
 }
 
@@ -25,7 +26,7 @@ func (t *Table) Add(r *site.Route, h http.Handler) error {
 	if err != nil {
 		return err
 	}
-	t.entries = append(t.entries, entry{m, h})
+	t.entries = append(t.entries, entry{m, r.From, h})
 	return nil
 }
 

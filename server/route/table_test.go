@@ -278,3 +278,44 @@ func TestSF7Bytes(t *testing.T) {
 		}
 	}
 }
+
+func TestHidden(t *testing.T) {
+	for _, c := range []struct {
+		first, second string
+		hidden        bool
+	}{
+		{"", "match: '/a'", true},
+		{"match: '/'", "match: '/a/b'", true},
+		{"match: '/'", "pattern: '/a'", true},
+		{"match: '/'", "", true},
+		{"match: '/a'", "match: '/a'", true},
+		{"match: '/a/'", "match: '/a/b'", true},
+		{"match: '/a/'", "match: '/a/b/'", true},
+		{"match: '/a/'", "match: '/a/'", true},
+		{"match: '/{x}'", "match: '/a'", true},
+		{"match: '/{x}/'", "match: '/a/{y}'", true},
+		{"pattern: '/a'", "pattern: '/a'", true},
+		{"methods: 'GET'", "methods: 'HEAD'", true},
+		{"hosts: 'a.example'", "hosts: 'a.example'", true},
+		{"match: '/a/'", "match: '/a'", false},
+		{"match: '/a/'", "match: '/b/c'", false},
+		{"match: '/a/'", "match: '/'", false},
+		{"match: '/a'", "match: '/a/'", false},
+		{"match: '/a'", "match: '/{x}'", false},
+		{"match: '/a/b/'", "match: '/a/'", false},
+		{"pattern: '/'", "match: '/a'", false}, // it is, but regular expressions are not understood
+		{"hosts: 'a.example'", "hosts: 'b.example'", false},
+		{"hosts: 'a.example'", "", false},
+		{"methods: 'GET'", "", false},
+		{"methods: 'GET'", "methods: ['GET', 'POST']", false},
+	} {
+		tab := table(t, "{ handler: 'echo', "+c.first+" }, { handler: 'echo', "+c.second+" }")
+		if list := tab.Hidden(); (len(list) > 0) != c.hidden {
+			t.Errorf("{ %s } before { %s }: %v", c.first, c.second, list)
+		}
+	}
+	list := table(t, "{ handler: 'echo' },\n{ handler: 'echo', match: '/a' }").Hidden()
+	if want := "site.json5:2:1: routes[1]: never reached; routes[0] answers all of it"; list.Error() != want {
+		t.Errorf("%v, want %s", list, want)
+	}
+}
