@@ -58,6 +58,7 @@ type report struct {
 func main() {
 	rounds := flag.Int("rounds", 3, "how often each server is measured")
 	window := flag.Duration("t", 3*time.Second, "length of a measured window")
+	warm := flag.Duration("warm", time.Second, "before each window")
 	only := flag.String("only", "", "workloads, separated by commas; all if empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -66,7 +67,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	b := &bench{dir: filepath.Dir(self), window: *window}
+	b := &bench{dir: filepath.Dir(self), window: *window, warm: *warm}
 	if _, err := exec.LookPath("taskset"); err == nil && runtime.NumCPU() >= 2 {
 		b.pin = true
 	}
@@ -84,6 +85,7 @@ func main() {
 type bench struct {
 	dir    string // of the programs
 	window time.Duration
+	warm   time.Duration
 	pin    bool
 }
 
@@ -155,7 +157,7 @@ func (b *bench) run(ctx context.Context, s server, w workload) (report, error) {
 	if err := ready(ctx, addr); err != nil {
 		return report{}, err
 	}
-	args = append([]string{"load", "-t", b.window.String(), "-pid", strconv.Itoa(srv.Process.Pid)}, w.args...)
+	args = append([]string{"load", "-t", b.window.String(), "-warm", b.warm.String(), "-pid", strconv.Itoa(srv.Process.Pid)}, w.args...)
 	load := b.command(ctx, "1", append(args, "ws://"+addr+"/connect")...)
 	out, err := load.Output()
 	if err != nil {
