@@ -14,9 +14,10 @@ func TestEcho(t *testing.T) {
 		{ match: '/echo', handler: 'echo' },
 		{ match: '/packed', handler: 'echo', webSockets: { compression: true, protocol: ['b', 'a'] } },
 		{ match: '/pieces', handler: 'echo', limits: { maxPacket: '1 KB', maxFrame: '700' } },
+		{ match: '/endless', handler: 'echo', limits: { maxPacket: '1 KB', maxMessage: 'unlimited' } },
 		{ match: '/frames', handler: 'echo', webSockets: { preserveFrames: true } },
 	]`, func(t *testing.T, r *running) {
-		for _, path := range []string{"/echo", "/packed", "/pieces", "/frames"} {
+		for _, path := range []string{"/echo", "/packed", "/pieces", "/endless", "/frames"} {
 			c := r.dial(path, curlew.Options{Compression: &curlew.Compression{}, MaxMessage: -1, MaxFragments: -1, Subprotocols: subprotocols(path)})
 			if want := subprotocol(path); c.Info().Subprotocol != want {
 				t.Errorf("%s: subprotocol %q, want %q", path, c.Info().Subprotocol, want)
@@ -66,5 +67,25 @@ func TestEchoPreservesFrames(t *testing.T) {
 		p.Want("a pong inside the message", wstest.Pong("!"))
 		p.Send(wstest.Cont("three"), wstest.Binary([]byte{1}))
 		p.Want("the last one, and the next message", wstest.Cont("three"), wstest.Binary([]byte{1}))
+	})
+}
+
+// Packets are put together before they go back, so that a client may take its
+// time; without a limit for messages that cannot be.
+func TestEchoOfPackets(t *testing.T) {
+	both(t, `limits: { maxPacket: 4 }, timeouts: { write: '50 ms', close: '200 ms' }, routes: [
+		{ match: '/gathered', handler: 'echo' },
+		{ match: '/endless', handler: 'echo', limits: { maxMessage: 'unlimited' } },
+	]`, func(t *testing.T, r *running) {
+		p := r.peerOf("/gathered")
+		p.Send(wstest.More(wstest.Text("123456")), wstest.Ping("!"))
+		p.Want("nothing of the message yet", wstest.Pong("!"))
+		p.Send(wstest.Cont("789"), wstest.Text("ab"), wstest.Text(""))
+		p.Want("messages in one", wstest.Text("123456789"), wstest.Text("ab"), wstest.Text(""))
+
+		p = r.peerOf("/endless")
+		p.Send(wstest.More(wstest.Text("123456")))
+		p.Want("a piece", wstest.More(wstest.Text("1234")))
+		p.WantClose("an answer that stays open", curlew.InternalError, wstest.AnyReason)
 	})
 }

@@ -10,7 +10,9 @@ import (
 func (r *Route) handlerFields() []field {
 	list := []field{
 		{name: "echo", to: nested{},
-			doc: "Returns each message as it came. It has no settings."},
+			doc: "Returns each message as it came. It has no settings. With `webSockets.preserveFrames` the frames of a message go back " +
+				"one by one as they come, and so do the pieces of `limits.maxPacket` where `limits.maxMessage` is unlimited; " +
+				"a client that then pauses inside a message for longer than `timeouts.write` is closed with 1011."},
 		{name: "static", to: nested{list: r.Static.fields()},
 			doc: "Sends the files of a folder: index.html, ranges, `ETag`, precompressed `.gz` and `.br` siblings; " +
 				"no dot files, no listing, never outside the folder; methods other than GET and HEAD get 405."},

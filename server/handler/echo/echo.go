@@ -10,17 +10,24 @@ import (
 	"curlew.example/curlew/server/site"
 )
 
-// New makes an endpoint that sends each message back, of the same type. Where
-// the route preserves frames or limits packets, the pieces go back as they come
-// and no message is ever held whole; a client that then pauses inside a message
-// for longer than timeouts.write is closed with 1011, as it would keep the
-// answer open. A client that sends without reading is not read from any further.
+// New makes an endpoint that sends each message back, of the same type. A client
+// that sends without reading is not read from any further.
+//
+// Where the route preserves frames, they go back one by one as they come, and so
+// do the pieces of limits.maxPacket where messages have no limit: no message is
+// held whole then. A client that pauses inside one for longer than timeouts.write
+// is closed with 1011, as it keeps the answer open.
 func New(r *site.Route, ws route.Endpoint) (http.Handler, error) {
-	if r.WebSockets.PreserveFrames.Value || r.Limits.MaxPacket.Value > 0 {
-		preserve := r.WebSockets.PreserveFrames.Value
+	frames, packets, bounded := r.WebSockets.PreserveFrames.Value, r.Limits.MaxPacket.Value > 0, r.Limits.MaxMessage.Value > 0
+	switch {
+	case frames || packets && !bounded:
 		return ws(func(*http.Request) (*curlew.Events, error) {
-			p := &pieces{frames: preserve}
+			p := &pieces{frames: frames}
 			return &curlew.Events{Part: p.part}, nil
+		}), nil
+	case packets:
+		return ws(func(*http.Request) (*curlew.Events, error) {
+			return &curlew.Events{Part: new(gathered).part}, nil
 		}), nil
 	}
 	// A message that cannot go back ends the connection, which Send does.
@@ -28,6 +35,21 @@ func New(r *site.Route, ws route.Endpoint) (http.Handler, error) {
 		Message: func(c *curlew.Conn, t curlew.Type, p []byte) { c.Send(t, p) },
 	}
 	return ws(func(*http.Request) (*curlew.Events, error) { return whole, nil }), nil
+}
+
+// gathered puts the pieces of a message together before it goes back, for one
+// connection.
+type gathered struct{ text []byte }
+
+func (g *gathered) part(c *curlew.Conn, t curlew.Type, p []byte, last bool) {
+	if len(g.text) > 0 || !last {
+		g.text = append(g.text, p...)
+		p = g.text
+	}
+	if last {
+		c.Send(t, p)
+		g.text = nil
+	}
 }
 
 // pieces sends back what comes in pieces, for one connection.
