@@ -60,6 +60,10 @@ func main() {
 	}
 }
 
+// settle is how long a server is left alone before its memory is measured: what
+// it gives back only after a while counts as given back.
+const settle = 3 * time.Second
+
 type load struct {
 	url   *url.URL
 	batch *batch
@@ -123,7 +127,7 @@ func (l *load) idle(n, pid int) (*Report, error) {
 		return nil, err
 	}
 	closeAll(some)
-	time.Sleep(time.Second)
+	time.Sleep(settle)
 	before := resident(pid)
 	conns, err := l.open(n)
 	if err != nil {
@@ -133,7 +137,7 @@ func (l *load) idle(n, pid int) (*Report, error) {
 	if err := l.once(conns); err != nil {
 		return nil, err
 	}
-	time.Sleep(time.Second)
+	time.Sleep(settle)
 	return &Report{Messages: int64(n), RSSPerConn: (resident(pid) - before) / int64(n)}, nil
 }
 
