@@ -101,3 +101,36 @@ func TestPumpBack(t *testing.T) {
 		}
 	})
 }
+
+// TestPumpBackWithBytes: while the driver waits for the peer to take an answer,
+// the window is filled; what was read beyond it is not lost when the driver goes
+// on.
+func TestPumpBackWithBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := wstest.NewLink(&wstest.LinkOptions{Buffer: 50 << 10})
+		c := curlew.NewConn(a, curlew.Server, noWriteTimeout(curlew.Options{}))
+		defer c.Abort(nil)
+		p := wstest.NewPeer(t, b, curlew.Client)
+		next := 0
+		go curlew.Serve(context.Background(), c, &curlew.Events{Message: func(c *curlew.Conn, _ curlew.Type, m []byte) {
+			if _, n, ok := stamp(m); !ok || n != next {
+				t.Errorf("message %d, intact %t; want %d", n, ok, next)
+			}
+			if next++; next == 1 {
+				c.Send(curlew.Binary, make([]byte, 60<<10)) // leaves when all that was read is handled
+			}
+		}})
+		for n := range 100 {
+			p.Send(wstest.Binary(stamped(0, n, 990)))
+			if n == 0 {
+				pass(time.Second) // the answer is being written
+			}
+		}
+		pass(time.Second)
+		p.WantMessage("the answer", curlew.Binary, make([]byte, 60<<10))
+		synctest.Wait()
+		if next != 100 || c.Err() != nil {
+			t.Errorf("%d messages came, then %v", next, c.Err())
+		}
+	})
+}

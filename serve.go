@@ -264,6 +264,7 @@ func (d *driver) cork() {
 
 // idle is called when all that was read is handled.
 func (d *driver) idle() error {
+	turns := d.c.in.turns.Load()
 	d.uncork()
 	if o := &d.c.out; o.writable.Load() && d.ev.Writable != nil {
 		o.writable.Store(false)
@@ -271,8 +272,8 @@ func (d *driver) idle() error {
 		d.callback(func() { d.ev.Writable(d.c) })
 		d.uncork()
 	}
-	if !d.c.in.reader.mine {
-		return errWoken // somebody pumps: look into the window
+	if !d.c.in.reader.mine || d.c.in.turns.Load() != turns {
+		return errWoken // somebody pumps, or did: look into the window and at the buffer
 	}
 	return errBytes
 }
