@@ -299,10 +299,11 @@ func readMessage(r net.Conn) (message []byte) {
 	r.SetReadDeadline(time.Now().Add(10 * time.Second))
 	for {
 		var head []byte
-		h, n, err := frame.Parse(head)
-		for n == 0 {
+		var h frame.Header
+		for n := 0; n == 0; {
 			one := make([]byte, 1)
-			if _, err = io.ReadFull(r, one); err != nil {
+			_, err := io.ReadFull(r, one)
+			if err != nil {
 				return nil
 			}
 			head = append(head, one...)
