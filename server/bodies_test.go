@@ -39,6 +39,7 @@ func isTimeout(err error) bool {
 // H1-12: whoever promises a body and does not send it is waited for no longer than
 // timeouts.close, and gets an answer.
 func TestH1_12BodyThatDoesNotCome(t *testing.T) {
+	t.Parallel()
 	const times = `timeouts: { close: '50 ms', request: '200 ms' }, `
 	for _, kind := range []string{"plain", "tls"} {
 		r := start(t, "{ @"+kind+", "+times+`routes: [
@@ -68,6 +69,7 @@ func TestH1_12BodyThatDoesNotCome(t *testing.T) {
 
 // H1-6: chunks that are none.
 func TestH1_6Chunks(t *testing.T) {
+	t.Parallel()
 	r := start(t, `{ @plain, timeouts: { close: '50 ms' }, routes: [
 		{ match: '/reads', handler: 'reads' }, { handler: 'respond', respond: { body: 'fine' } },
 	] }`, map[string]route.Constructor{"reads": readers})
@@ -107,6 +109,7 @@ func TestH1_6Chunks(t *testing.T) {
 // What all answers of a route have, the answer of a handler that says nothing has
 // too.
 func TestSilentHandler(t *testing.T) {
+	t.Parallel()
 	r := start(t, `{ @plain, headers: { 'X-Site': 'all' }, routes: [{ handler: 'silent' }] }`, map[string]route.Constructor{
 		"silent": func(*site.Route, route.Endpoint) (http.Handler, error) {
 			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), nil

@@ -43,6 +43,7 @@ func filesSite(t *testing.T, kind string) *running {
 
 // SF1, SF2, SF3, SF8: every spelling of a way out, against a prefix and the root.
 func TestSF1SF2SF3SF8NothingFromOutside(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"plain", "tls"} {
 		t.Run(kind, func(t *testing.T) {
 			r := filesSite(t, kind)
@@ -76,6 +77,7 @@ func TestSF1SF2SF3SF8NothingFromOutside(t *testing.T) {
 
 // SF9: no redirect leads to another host.
 func TestSF9NoOpenRedirect(t *testing.T) {
+	t.Parallel()
 	r := filesSite(t, "plain")
 	for _, target := range []string{
 		"/to//evil.example", "/to/evil.example", "/to///evil.example/..", `/to\evil.example`, "/to/%5cevil.example", "/to%2f%2fevil.example",
@@ -96,6 +98,7 @@ func TestSF9NoOpenRedirect(t *testing.T) {
 
 // SF10: what was asked for does not stand in the answer.
 func TestSF10NotFoundSaysNothing(t *testing.T) {
+	t.Parallel()
 	r := filesSite(t, "plain")
 	for _, target := range []string{"/<script>alert(1)</script>", "/%3Cscript%3E", "/files/<script>", "/a.txt?<script>"} {
 		for _, a := range r.say("GET " + target + " HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n") {
@@ -111,6 +114,7 @@ func TestSF10NotFoundSaysNothing(t *testing.T) {
 
 // SF4: folders are not listed.
 func TestSF4NoListing(t *testing.T) {
+	t.Parallel()
 	r := filesSite(t, "plain")
 	for target, want := range map[string]string{"/sub/": "404", "/files/sub/": "404", "/": "200"} {
 		if got := codes(r.say("GET " + target + " HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")); got != want {
@@ -122,6 +126,7 @@ func TestSF4NoListing(t *testing.T) {
 // SF11: a file that shrinks while it is sent ends the connection, so that nobody
 // takes the rest for whole; of one that grows as much is sent as was announced.
 func TestSF11FileChanges(t *testing.T) {
+	t.Parallel()
 	const size = 16 << 20 // more than the kernel takes for a client that does not read
 	both(t, `routes: [{ match: '/', handler: 'static', static: { directory: '.' } }]`, func(t *testing.T, r *running) {
 		for name, change := range map[string]func(f string) error{

@@ -48,6 +48,7 @@ var heads = []struct {
 
 // Every prefix, every split: the whole tells the same.
 func TestHeadWatch(t *testing.T) {
+	t.Parallel()
 	for _, c := range heads {
 		whole := watch(200, c.bytes)
 		if whole.heads != c.heads || whole.badHead != c.bad || whole.badStatus != c.status {
@@ -134,6 +135,7 @@ func FuzzHeadWatchAgainstHTTP(f *testing.F) {
 }
 
 func TestPrintable(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ in, want string }{
 		{"plain ü 🐦 \"quoted\"", "plain ü 🐦 \"quoted\""},
 		{"a\nb\x1b[2J", `a\nb\x1b[2J`},

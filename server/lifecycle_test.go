@@ -25,6 +25,7 @@ import (
 
 // Stopping closes every WebSocket with 1001 and lets a request be answered.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"plain", "tls"} {
 		t.Run(kind, func(t *testing.T) {
 			entered, release := make(chan struct{}), make(chan struct{})
@@ -115,6 +116,7 @@ func TestDrainWaitsForHandshakes(t *testing.T) {
 // A peer that does not answer the Close does not hold the drain up for longer
 // than the time of a close.
 func TestDrainDropsWhoStays(t *testing.T) {
+	t.Parallel()
 	r := start(t, `{ @plain, timeouts: { drain: '1 ms', close: '50 ms' }, routes: [{ handler: 'echo' }] }`, nil)
 	p, _ := wstest.Open(t, r.connect(), "/", nil)
 	r.stop()
@@ -127,6 +129,7 @@ func TestDrainDropsWhoStays(t *testing.T) {
 }
 
 func TestCloseWithoutServe(t *testing.T) {
+	t.Parallel()
 	s := parse(t, "{ listen: ['127.0.0.1:0'], routes: [] }")
 	srv, err := server.New(s, server.Options{})
 	if err != nil {
@@ -148,6 +151,7 @@ func TestCloseWithoutServe(t *testing.T) {
 }
 
 func TestCloseEndsServe(t *testing.T) {
+	t.Parallel()
 	r := start(t, "{ @plain, "+ok+" }", nil)
 	r.Close()
 	err := <-r.ended
@@ -159,6 +163,7 @@ func TestCloseEndsServe(t *testing.T) {
 
 // All listeners or none.
 func TestListenAllOrNone(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -183,6 +188,7 @@ func TestListenAllOrNone(t *testing.T) {
 
 // CF15: what lies where a socket shall be.
 func TestCF15UnixSockets(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	listen := func(path string) (*server.Server, error) {
 		srv, err := server.New(parse(t, "{ listen: ['unix:"+path+"'], "+ok+" }"), server.Options{Handlers: basic()})
@@ -242,6 +248,7 @@ func TestCF15UnixSockets(t *testing.T) {
 
 // TL3, TL5: what TLS is spoken, and with which certificate.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first, second := wstest.Certificate("one.example"), wstest.Certificate("two.example", "*.three.example")
 	writePair(t, filepath.Join(dir, "one"), first)
@@ -295,6 +302,7 @@ func TestTLS(t *testing.T) {
 
 // A certificate is read again when its files change; a bad one changes nothing.
 func TestCertificateReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	base := filepath.Join(dir, "site")
 	writePair(t, base, wstest.Certificate("one.example"))
@@ -325,6 +333,7 @@ func TestCertificateReplaced(t *testing.T) {
 
 // TL14: a key that others may read is told of.
 func TestTL14ReadableKey(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	base := filepath.Join(dir, "site")
 	writePair(t, base, wstest.Certificate("one.example"))
@@ -340,6 +349,7 @@ func TestTL14ReadableKey(t *testing.T) {
 
 // All that is wrong comes at once, each with its place.
 func TestErrorsOfNew(t *testing.T) {
+	t.Parallel()
 	s := parse(t, `{ listen: 'https://127.0.0.1:0', tls: [{ certificate: 'none.pem', key: 'none.key' }, { certificate: 'no.pem', key: 'no.key' }], routes: [
   { match: '/a', handler: 'static', static: { directory: 'none' } },
   { match: '/b', handler: 'static', static: { directory: 'site.json5' } },
@@ -363,6 +373,7 @@ const ok1 = "{ " + ok + " }"
 
 // HTTPS without a certificate is said before anything listens.
 func TestHTTPSWithoutCertificate(t *testing.T) {
+	t.Parallel()
 	s := parse(t, ok1)
 	s.Listen = []site.Listen{{Network: "tcp", Address: "127.0.0.1:0", Secure: true}}
 	srv, err := server.New(s, server.Options{Handlers: basic()})
@@ -376,6 +387,7 @@ func TestHTTPSWithoutCertificate(t *testing.T) {
 
 // timeouts.request: 503 if the handler comes back too late and without an answer.
 func TestRequestTimeout(t *testing.T) {
+	t.Parallel()
 	r := start(t, `{ @plain, routes: [{ timeouts: { request: '20 ms' }, handler: 'waits' }] }`, map[string]route.Constructor{
 		"waits": func(*site.Route, route.Endpoint) (http.Handler, error) {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -396,6 +408,7 @@ func TestRequestTimeout(t *testing.T) {
 
 // SF12: a client that takes no bytes is dropped after timeouts.write.
 func TestSF12WriteTimeout(t *testing.T) {
+	t.Parallel()
 	gone := make(chan error, 1)
 	r := start(t, `{ @plain, timeouts: { write: '100 ms' }, routes: [{ handler: 'endless' }] }`, map[string]route.Constructor{
 		"endless": func(*site.Route, route.Endpoint) (http.Handler, error) {
@@ -419,6 +432,7 @@ func TestSF12WriteTimeout(t *testing.T) {
 // CF11: nothing of a stranger's stands in the log as it came. HS45: refusals are
 // few lines a second.
 func TestCF11LogOfStrangersHS45Floods(t *testing.T) {
+	t.Parallel()
 	r := start(t, `{ @plain, routes: [{ match: '/files/', handler: 'static', static: { directory: '.' } }, { handler: 'echo' }] }`, nil)
 	for _, target := range []string{"/%0a%0dlevel=ERROR", "/%1b[2J%1b]52;c;x%07", "/%e2%80%ae%e2%80%a8txt", "/%c2%9b31m", "/%7f", "/x?%0a", "/\xff\xfe"} {
 		r.say("GET " + target + " HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
@@ -453,6 +467,7 @@ func TestCF11LogOfStrangersHS45Floods(t *testing.T) {
 // A panic of a handler or a callback ends its connection and stands in the log
 // with its stack.
 func TestPanics(t *testing.T) {
+	t.Parallel()
 	r := start(t, `{ @plain, timeouts: { close: '50 ms' }, routes: [{ match: '/ws', handler: 'panics' }, { handler: 'panics' }] }`, map[string]route.Constructor{
 		"panics": func(_ *site.Route, ws route.Endpoint) (http.Handler, error) {
 			socket := ws(func(*http.Request) (*curlew.Events, error) {
@@ -484,6 +499,7 @@ func TestPanics(t *testing.T) {
 
 // Queries may hold secrets.
 func TestAU10NoQueryInTheLog(t *testing.T) {
+	t.Parallel()
 	r := start(t, "{ @plain, "+ok+" }", nil)
 	r.say(strings.Replace(get, "GET /", "GET /?token=secret", 1))
 	r.stop()
@@ -496,6 +512,7 @@ func TestAU10NoQueryInTheLog(t *testing.T) {
 
 // Many connections come, talk and go while the server stops.
 func TestStopUnderLoad(t *testing.T) {
+	t.Parallel()
 	r := start(t, `{ @plain, timeouts: { drain: '20 ms' }, routes: [{ handler: 'echo' }] }`, nil)
 	addr := r.ws()
 	var wg sync.WaitGroup

@@ -28,6 +28,7 @@ func (r *running) next(text string) *site.Site {
 }
 
 func TestReload(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"plain", "tls"} {
 		t.Run(kind, func(t *testing.T) {
 			r := start(t, "{ @"+kind+`, routes: [{ match: '/echo', handler: 'echo' }, { handler: 'respond', respond: { body: 'one' } }] }`, nil)
@@ -65,6 +66,7 @@ func TestReload(t *testing.T) {
 
 // CF3: whatever is wrong with the new site, the old one stays.
 func TestCF3BadReload(t *testing.T) {
+	t.Parallel()
 	r := start(t, "{ @plain, "+ok+" }", nil)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -94,6 +96,7 @@ func TestCF3BadReload(t *testing.T) {
 
 // Listeners come and go, and change between plain and TLS.
 func TestReloadListeners(t *testing.T) {
+	t.Parallel()
 	r := start(t, "{ @plain, "+ok+" }", nil)
 	sock := filepath.Join(r.dir, "s")
 	if err := r.Reload(r.next(`{ listen: ['https://127.0.0.1:0', 'unix:` + sock + `'], tls: { certificate: 'site.pem', key: 'site.key' }, ` + ok + ` }`)); err != nil {
@@ -127,6 +130,7 @@ func TestReloadListeners(t *testing.T) {
 // CF4: requests on new connections while sites follow each other: each has its
 // answer.
 func TestCF4ReloadUnderLoad(t *testing.T) {
+	t.Parallel()
 	r := start(t, "{ @plain, "+ok+" }", nil)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -167,6 +171,7 @@ func TestCF4ReloadUnderLoad(t *testing.T) {
 }
 
 func TestReloadOfAStoppedServer(t *testing.T) {
+	t.Parallel()
 	r := start(t, "{ @plain, "+ok+" }", nil)
 	r.Close()
 	err := <-r.ended

@@ -21,6 +21,7 @@ const ok = `routes: [
 // What every kind of listener must refuse, and that it closes the connection: the
 // request that is pipelined behind is never served.
 func TestRefusedAndClosed(t *testing.T) {
+	t.Parallel()
 	fields := func(n int) string { return strings.Repeat("a: b\r\n", n) }
 	cases := []struct{ name, request, want string }{
 		{"H1-1 bare LF", "GET / HTTP/1.1\nHost: site.example\n\n", "400"},
@@ -83,6 +84,7 @@ func TestRefusedAndClosed(t *testing.T) {
 
 // What is in order is served, and the connection kept.
 func TestServed(t *testing.T) {
+	t.Parallel()
 	cases := []struct{ name, request, want string }{
 		{"as it should be", "GET / HTTP/1.1\r\nHost: site.example\r\n\r\n", "200 200"},
 		{"a body that is not read", "POST /post HTTP/1.1\r\nHost: site.example\r\nContent-Length: 5\r\n\r\nGET /", "200 200"},
@@ -105,7 +107,8 @@ func TestServed(t *testing.T) {
 
 // H1-9: ten thousand requests in one stream are answered in order.
 func TestH1_9Pipelined(t *testing.T) {
-	both(t, ok, func(t *testing.T, r *running) {
+	t.Parallel()
+	both(t, "log: { requests: false }, "+ok, func(t *testing.T, r *running) {
 		const n = 10000
 		list := r.say(strings.Repeat("GET / HTTP/1.1\r\nHost: site.example\r\n\r\n", n-1) + get)
 		if len(list) != n {
@@ -121,6 +124,7 @@ func TestH1_9Pipelined(t *testing.T) {
 
 // A head at fault far behind others is refused in its place.
 func TestFaultBehindOthers(t *testing.T) {
+	t.Parallel()
 	r := start(t, "{ @plain, "+ok+" }", nil)
 	one := "GET / HTTP/1.1\r\nHost: site.example\r\n\r\n"
 	post := "POST /post HTTP/1.1\r\nHost: site.example\r\nContent-Length: 3\r\n\r\nabc"
@@ -132,6 +136,7 @@ func TestFaultBehindOthers(t *testing.T) {
 
 // H1-10: what speaks something else gets 400 or nothing.
 func TestH1_10OtherProtocols(t *testing.T) {
+	t.Parallel()
 	hello := "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("\x00", 100) + "\r\n\r\n"
 	r := start(t, "{ @plain, "+ok+" }", nil)
 	for name, bytes := range map[string]string{
@@ -146,6 +151,7 @@ func TestH1_10OtherProtocols(t *testing.T) {
 // H1-12: a body that nobody reads is thrown away up to a limit, then the
 // connection ends.
 func TestH1_12UnreadBody(t *testing.T) {
+	t.Parallel()
 	r := start(t, "{ @plain, "+ok+" }", nil)
 	c := r.connect()
 	go func() {
@@ -164,40 +170,41 @@ func TestH1_12UnreadBody(t *testing.T) {
 
 // HS31, HS32, HS33: heads that come too slowly, not at all, or half.
 func TestHS31HS32HS33UnfinishedHeads(t *testing.T) {
+	t.Parallel()
 	reached := make(chan struct{}, 10)
 	text := func(kind string) string {
-		return "{ @" + kind + ", timeouts: { handshake: '150 ms' }, routes: [{ handler: 'reach' }] }"
+		return "{ @" + kind + ", timeouts: { handshake: '1500 ms' }, routes: [{ handler: 'reach' }] }"
 	}
 	more := map[string]route.Constructor{"reach": func(*site.Route, route.Endpoint) (http.Handler, error) {
 		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- struct{}{} }), nil
 	}}
+	t.Cleanup(func() {
+		if len(reached) > 0 {
+			t.Error("a handler was called")
+		}
+	})
 	for _, kind := range []string{"plain", "tls"} {
 		for name, sent := range map[string]string{
-			"HS32 nothing": "", "HS31 a byte": "G", "HS31 half a head": "GET / HTTP/1.1\r\nHost: site.example\r\nA:",
+			"HS32 nothing": "", "HS31 a byte": "G", "HS31 half a head": "GET / HTTP/1.1\r\nHost: site.example\r\nA:", "HS33 and then the end": "GET / HTTP/1.1\r\nHost: si",
 		} {
 			t.Run(kind+"/"+name, func(t *testing.T) {
-				r := start(t, text(kind), more)
-				c := r.connect()
+				t.Parallel()
+				c := start(t, text(kind), more).connect()
 				io.WriteString(c, sent)
+				if strings.HasPrefix(name, "HS33") {
+					c.(interface{ CloseWrite() error }).CloseWrite()
+				}
 				// net/http takes a line that was cut off for one that ended.
 				if got := codes(answers(c)); got != "" && got != "400" {
 					t.Error(got)
 				}
 			})
 		}
-		t.Run(kind+"/HS33 and then the end", func(t *testing.T) {
-			r := start(t, text(kind), more)
-			c := r.connect()
-			io.WriteString(c, "GET / HTTP/1.1\r\nHost: si")
-			c.(interface{ CloseWrite() error }).CloseWrite()
-			if got := codes(answers(c)); got != "" && got != "400" {
-				t.Error(got)
-			}
-		})
 	}
 	// TL1: a TLS handshake that never comes, and one that stops.
 	for name, sent := range map[string]string{"TL1 nothing": "", "TL1 half a hello": "\x16\x03\x01\x02\x00\x01"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := start(t, text("tls"), more)
 			c, err := net.Dial("tcp", strings.TrimPrefix(r.url(), "https://"))
 			if err != nil {
@@ -208,13 +215,11 @@ func TestHS31HS32HS33UnfinishedHeads(t *testing.T) {
 			io.Copy(io.Discard, c) // until it is dropped
 		})
 	}
-	if len(reached) > 0 {
-		t.Error("a handler was called")
-	}
 }
 
 // HS31: the time of the head runs from the accept, however the bytes dribble.
 func TestHS31Dribble(t *testing.T) {
+	t.Parallel()
 	r := start(t, "{ @plain, timeouts: { handshake: '200 ms' }, "+ok+" }", nil)
 	c := r.connect()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -241,6 +246,7 @@ func TestHS31Dribble(t *testing.T) {
 // HS35: an upgrade where there is no WebSocket gets the ordinary answer, and the
 // end.
 func TestHS35UpgradeElsewhere(t *testing.T) {
+	t.Parallel()
 	both(t, `routes: [
 		{ match: '/echo', handler: 'echo' },
 		{ match: '/gone', handler: 'redirect', redirect: { to: '/echo' } },
@@ -258,6 +264,7 @@ func TestHS35UpgradeElsewhere(t *testing.T) {
 
 // HS5: a plain GET on a WebSocket route.
 func TestHS5PlainGet(t *testing.T) {
+	t.Parallel()
 	both(t, ok, func(t *testing.T, r *running) {
 		c := r.connect()
 		io.WriteString(c, "GET /echo HTTP/1.1\r\nHost: site.example\r\n\r\n"+get)
@@ -272,6 +279,7 @@ func TestHS5PlainGet(t *testing.T) {
 
 // HS38: the host of the target is the one that counts, for routes and origins.
 func TestHS38AbsoluteTarget(t *testing.T) {
+	t.Parallel()
 	both(t, `routes: [{ match: '/echo', hosts: ['good.example'], handler: 'echo' }]`, func(t *testing.T, r *running) {
 		ask := func(target, host, origin string) string {
 			u := strings.Replace(upgrade(target, "Origin: "+origin+"\r\n"), "site.example", host, 1)
@@ -291,6 +299,7 @@ func TestHS38AbsoluteTarget(t *testing.T) {
 }
 
 func TestHeadersOfARoute(t *testing.T) {
+	t.Parallel()
 	both(t, `headers: { 'X-Site': 'all', Vary: 'Origin' }, routes: [
 		{ match: '/echo', headers: { 'X-Route': ['one', 'two'] }, handler: 'echo' },
 		{ match: '/files/', handler: 'static', static: { directory: '.' } },

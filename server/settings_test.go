@@ -21,6 +21,7 @@ func (r *running) peerOf(path string) *wstest.Peer {
 
 // Each limit and switch of a route, at a connection.
 func TestSettingsOfARoute(t *testing.T) {
+	t.Parallel()
 	both(t, `limits: { maxMessage: 1000 }, timeouts: { close: '200 ms' }, routes: [
 		{ match: '/inherits', handler: 'echo' },
 		{ match: '/message', handler: 'echo', limits: { maxMessage: 10 } },
@@ -70,6 +71,7 @@ func TestSettingsOfARoute(t *testing.T) {
 
 // Subprotocols and origins of a route.
 func TestHandshakeSettings(t *testing.T) {
+	t.Parallel()
 	both(t, `routes: [
 		{ match: '/names', handler: 'echo', webSockets: { protocol: ['b', 'a'] } },
 		{ match: '/must', handler: 'echo', webSockets: { protocol: 'a', requireProtocol: true } },
@@ -113,6 +115,7 @@ func TestHandshakeSettings(t *testing.T) {
 // AU6: whatever its settings, an endpoint refuses the pages of others unless the
 // site lists them: every route with a WebSocket goes through one gate.
 func TestAU6EveryEndpointChecksOrigins(t *testing.T) {
+	t.Parallel()
 	r := start(t, `{ @plain, routes: [
 		{ match: '/a', handler: 'echo' }, { match: '/b', handler: 'echo', webSockets: { preserveFrames: true } },
 		{ match: '/c', handler: 'echo', limits: { maxPacket: 1 } }, { match: '/d/{x}', handler: 'echo', webSockets: { compression: true } },
@@ -127,6 +130,7 @@ func TestAU6EveryEndpointChecksOrigins(t *testing.T) {
 // A client that sends and never reads is not read from beyond what the kernel and
 // the queue take, and is dropped in the end.
 func TestEchoBackpressure(t *testing.T) {
+	t.Parallel()
 	both(t, `timeouts: { write: '300 ms' }, routes: [
 		{ match: '/whole', handler: 'echo' }, { match: '/frames', handler: 'echo', webSockets: { preserveFrames: true } },
 	]`, func(t *testing.T, r *running) {
