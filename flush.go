@@ -238,7 +238,7 @@ func (c *Conn) encode(m *message) {
 		c.room(n + n/c.set.maxFrame*frame.MaxHeader + 2*frame.MaxHeader + n/64 + 64)
 		f.wire = o.encoder.Part(f.wire, m.op, p, m.last, whole, !whole)
 	case n >= directSize && c.role == Server && (whole || o.encoder.Plain(n)):
-		if m.buf != nil {
+		if len(m.buf) > n {
 			var head [frame.MaxHeader]byte
 			h := o.encoder.Head(head[:0], m.op, n)
 			p = m.buf[frame.MaxHeader-len(h):]

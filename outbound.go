@@ -54,7 +54,7 @@ const (
 // A message waits in the queue, or is a piece of one and waits in a Writer.
 type message struct {
 	data     []byte    // payload
-	buf      []byte    // of bufs, with room for a header in front of data; nil if data is the caller's
+	buf      []byte    // of bufs, as a rule with room for a header in front of data; nil if data is the caller's
 	prepared *Prepared // instead of data
 	wait     *waiter   // who waits until it is written; nil: nobody
 	lane     *Writer   // not a message: the turn of a Writer
@@ -82,8 +82,12 @@ func (m *message) free() {
 
 // copy makes data a copy of p.
 func (m *message) copy(p []byte) {
-	m.buf = bufs.Get(frame.MaxHeader + len(p))
-	m.data = m.buf[frame.MaxHeader:]
+	head := frame.MaxHeader
+	if len(p) > flushSize {
+		head = 0 // it takes several writes, the first of which is copied anyway
+	}
+	m.buf = bufs.Get(head + len(p))
+	m.data = m.buf[head:]
 	copy(m.data, p)
 }
 

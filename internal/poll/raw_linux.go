@@ -7,23 +7,28 @@ import (
 	"unsafe"
 )
 
-// maxSend bounds one send: the scheduler is not told of it.
-const maxSend = 64 << 10
-
-// recv and send do not wait and take a few microseconds, so they are not worth
-// the scheduler's attention: that saves about a tenth of a small message. Not
-// under the race detector, which must see what is read and written.
+// maxRaw bounds what is read or written behind the scheduler's back. Such calls
+// do not wait and take a few microseconds, so they are not worth its attention:
+// that saves about a tenth of a small message. Not under the race detector,
+// which must see what is read and written.
+const maxRaw = 64 << 10
 
 func recv(fd uintptr, p []byte) (int, error) {
-	n, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), syscall.MSG_DONTWAIT, 0, 0)
-	if e != 0 {
-		return 0, e
+	if len(p) > maxRaw {
+		return syscall.Read(int(fd), p)
 	}
-	return int(n), nil
+	return raw(syscall.SYS_RECVFROM, fd, p, syscall.MSG_DONTWAIT)
 }
 
 func send(fd uintptr, p []byte) (int, error) {
-	n, _, e := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxSend)), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
+	if len(p) > maxRaw {
+		return syscall.Write(int(fd), p)
+	}
+	return raw(syscall.SYS_SENDTO, fd, p, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
+}
+
+func raw(call, fd uintptr, p []byte, flags uintptr) (int, error) {
+	n, _, e := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
 	if e != 0 {
 		return 0, e
 	}
