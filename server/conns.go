@@ -106,6 +106,11 @@ func (cs *conns) add(c *curlew.Conn) {
 }
 
 func (cs *conns) remove(c *curlew.Conn, e *curlew.CloseError) {
+	if cs.log.Enabled(context.Background(), slog.LevelDebug) { // first: the last one to go ends the server
+		i := c.Info()
+		cs.log.Debug("websocket ended", "code", int(e.Code), "reason", printable(e.Reason), "byPeer", e.Remote,
+			"orderly", e.Orderly(), "messagesIn", i.MessagesRead, "messagesOut", i.MessagesWritten, "dropped", i.Dropped)
+	}
 	cs.mu.Lock()
 	delete(cs.open, c)
 	if cs.draining && len(cs.open) == 0 && cs.empty != nil {
@@ -113,11 +118,6 @@ func (cs *conns) remove(c *curlew.Conn, e *curlew.CloseError) {
 		cs.empty = nil
 	}
 	cs.mu.Unlock()
-	if cs.log.Enabled(context.Background(), slog.LevelDebug) {
-		i := c.Info()
-		cs.log.Debug("websocket ended", "code", int(e.Code), "reason", printable(e.Reason), "byPeer", e.Remote,
-			"orderly", e.Orderly(), "messagesIn", i.MessagesRead, "messagesOut", i.MessagesWritten, "dropped", i.Dropped)
-	}
 }
 
 // stopping is the reason that clients are given.
