@@ -80,7 +80,7 @@ func TestEchoPreservesFrames(t *testing.T) {
 // time; without a limit for messages that cannot be.
 func TestEchoOfPackets(t *testing.T) {
 	t.Parallel()
-	both(t, `limits: { maxPacket: 4 }, timeouts: { write: '50 ms', close: '200 ms' }, routes: [
+	both(t, `limits: { maxPacket: 4 }, timeouts: { write: '200 ms', close: '1 s' }, routes: [
 		{ match: '/gathered', handler: 'echo' },
 		{ match: '/endless', handler: 'echo', limits: { maxMessage: 'unlimited' } },
 	]`, func(t *testing.T, r *running) {

@@ -22,7 +22,7 @@ func (r *running) peerOf(path string) *wstest.Peer {
 // Each limit and switch of a route, at a connection.
 func TestSettingsOfARoute(t *testing.T) {
 	t.Parallel()
-	both(t, `limits: { maxMessage: 1000 }, timeouts: { close: '200 ms' }, routes: [
+	both(t, `limits: { maxMessage: 1000 }, timeouts: { close: '1 s' }, routes: [
 		{ match: '/inherits', handler: 'echo' },
 		{ match: '/message', handler: 'echo', limits: { maxMessage: 10 } },
 		{ match: '/frame', handler: 'echo', limits: { maxFrame: 4 } },
@@ -31,7 +31,7 @@ func TestSettingsOfARoute(t *testing.T) {
 		{ match: '/loose', handler: 'echo', webSockets: { validateUTF: false } },
 		{ match: '/inactive', handler: 'echo', timeouts: { inactivity: '50 ms' } },
 		{ match: '/short', handler: 'echo', timeouts: { request: '50 ms' } },
-		{ match: '/pinged', handler: 'echo', webSockets: { ping: '30 ms' }, timeouts: { pong: '30 ms' } },
+		{ match: '/pinged', handler: 'echo', webSockets: { ping: '30 ms' }, timeouts: { pong: '500 ms' } },
 	]`, func(t *testing.T, r *running) {
 		// A reason is the library's; the code is what the site promises.
 		closes := func(path string, code frame.Code, frames ...wstest.Frame) {
