@@ -12,6 +12,31 @@ import (
 	"curlew.example/curlew/wstest"
 )
 
+// Where each setting is shown to do what docs/settings.md says of it; what is
+// wrong in a file is told in package site, what becomes of a value in config.
+//
+//	listen, tls, minVersion       TestTLS, TestCF15UnixSockets, TestListenAllOrNone
+//	log.*                         cmd/curlew: serve.txt, TestLogFormat
+//	limits.head, headers          TestRefusedAndClosed HS26, HS27; TestHeadLimits
+//	timeouts.handshake            TestHS31HS32HS33UnfinishedHeads, TestHS31Dribble
+//	timeouts.drain                TestDrain, TestDrainDropsWhoStays
+//	match, pattern, methods,
+//	hosts                         package route
+//	origins, protocol,
+//	requireProtocol               TestHandshakeSettings
+//	headers                       TestHeadersOfARoute, TestSilentHandler
+//	maxMessage, maxFrame, maxPacket,
+//	maxFragments, validateUTF     TestSettingsOfARoute, TestSettingsThatMeet
+//	sendQueue, whenFull           TestEchoBackpressure, TestWhenFull
+//	ping, pong                    TestSettingsOfARoute
+//	timeouts.inactivity, request  TestSettingsOfARoute, TestTimesInThe101; of requests:
+//	                              TestIdleConnection, TestRequestTimeout
+//	timeouts.close                TestDrainDropsWhoStays; of requests: TestH1_12BodyThatDoesNotCome
+//	timeouts.write                TestEchoBackpressure; of requests: TestSF12WriteTimeout
+//	preserveFrames                TestEchoPreservesFrames, TestSettingsThatMeet
+//	compression                   TestCompressionSettings
+//	the handlers' own             their packages, TestHS35UpgradeElsewhere
+
 // peerOf opens a WebSocket that the test plays frame by frame.
 func (r *running) peerOf(path string) *wstest.Peer {
 	r.t.Helper()
@@ -93,6 +118,11 @@ func TestHandshakeSettings(t *testing.T) {
 			{"/own", "Origin: null", "403", ""},
 			{"/own", "Sec-Fetch-Site: cross-site", "403", ""},
 			{"/listed", "Origin: https://good.example", "101", ""},
+			{"/listed", "Origin: " + scheme + "://site.example", "101", ""},
+			{"/listed", "Origin: " + scheme + "://site.example:8080", "403", ""},
+			{"/listed", "Origin: https://good.example\r\nSec-Fetch-Site: cross-site", "101", ""}, // it alone decides
+			{"/own", "Sec-Fetch-Site: same-origin", "101", ""},
+			{"/own", "Sec-Fetch-Site: none", "101", ""},
 			{"/listed", "Origin: https://a.wide.example", "101", ""},
 			{"/listed", "Origin: https://wide.example", "403", ""},
 			{"/listed", "Origin: https://evil.example", "403", ""},

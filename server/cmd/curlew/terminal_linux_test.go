@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -116,5 +117,30 @@ func TestCC20InterruptWhileReading(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Close()
+	}
+}
+
+// The log of a terminal is text, that of a program JSON, unless the site says.
+func TestLogFormat(t *testing.T) {
+	ours, theirs := pseudo(t)
+	newLog(theirs, slog.LevelInfo, "").Info("text")
+	newLog(theirs, slog.LevelInfo, "json").Info("json")
+	fmt.Fprintln(theirs, "<end>")
+	var got string
+	for buf := make([]byte, 4096); !strings.Contains(got, "<end>"); {
+		n, err := ours.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += string(buf[:n])
+	}
+	if !strings.Contains(got, "level=INFO msg=text") || !strings.Contains(got, `"msg":"json"`) {
+		t.Errorf("%s", got)
+	}
+	var b strings.Builder
+	newLog(&b, slog.LevelInfo, "").Info("a program")
+	newLog(&b, slog.LevelInfo, "text").Info("text")
+	if !strings.Contains(b.String(), `"msg":"a program"`) || !strings.Contains(b.String(), "msg=text") {
+		t.Errorf("%s", &b)
 	}
 }
