@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"io/fs"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/server"
@@ -246,107 +244,6 @@ func TestCF15UnixSockets(t *testing.T) {
 	}
 }
 
-// TL3, TL5: what TLS is spoken, and with which certificate.
-func TestTLS(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	first, second := wstest.Certificate("one.example"), wstest.Certificate("two.example", "*.three.example")
-	writePair(t, filepath.Join(dir, "one"), first)
-	writePair(t, filepath.Join(dir, "two"), second)
-	s, err := config.Parse(filepath.Join(dir, "site.json5"), []byte(`{ listen: 'https://127.0.0.1:0', tls: [
-		{ certificate: 'one.pem', key: 'one.key' }, { certificate: 'two.pem', key: 'two.key' }], `+ok+` }`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := serve(t, s)
-	got := func(o *tls.Config) string {
-		o.InsecureSkipVerify = true
-		c, err := tls.Dial("tcp", addr, o)
-		if err != nil {
-			return "refused"
-		}
-		defer c.Close()
-		return c.ConnectionState().PeerCertificates[0].DNSNames[0]
-	}
-	for name, want := range map[string]string{
-		"one.example": "one.example", "two.example": "two.example", "TWO.example": "two.example", "a.three.example": "two.example",
-		"": "one.example", "unknown.example": "one.example",
-	} {
-		if g := got(&tls.Config{ServerName: name}); g != want {
-			t.Errorf("TL5: %q gets the certificate of %s, want %s", name, g, want)
-		}
-	}
-	if g := got(&tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); g != "refused" {
-		t.Errorf("TL3: TLS 1.1: %s", g)
-	}
-	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p := c.ConnectionState().NegotiatedProtocol; p != "http/1.1" {
-		t.Errorf("protocol %q", p)
-	}
-	c.Close()
-
-	// Plain HTTP on an https address is told so.
-	p, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	io.WriteString(p, get)
-	if got := codes(answers(p)); got != "400" {
-		t.Errorf("plain HTTP: %s", got)
-	}
-}
-
-// A certificate is read again when its files change; a bad one changes nothing.
-func TestCertificateReplaced(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	base := filepath.Join(dir, "site")
-	writePair(t, base, wstest.Certificate("one.example"))
-	log := new(safeBuffer)
-	old := time.Now().Add(-time.Hour)
-	age := func() { os.Chtimes(base+".pem", old, old); os.Chtimes(base+".key", old, old) }
-	age()
-	k, err := server.NewKeeper(log, base+".pem", base+".key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := func(after time.Duration) string { return k.Leaf(time.Now().Add(after)) }
-	if got := name(0); got != "one.example" {
-		t.Fatal(got)
-	}
-	writePair(t, base, wstest.Certificate("two.example"))
-	if got := name(time.Hour); got != "two.example" {
-		t.Errorf("replaced: %s", got)
-	}
-	os.WriteFile(base+".pem", []byte("nonsense"), 0o600)
-	if got := name(2 * time.Hour); got != "two.example" {
-		t.Errorf("with a bad file: %s", got)
-	}
-	if !strings.Contains(log.String(), "old one stays") {
-		t.Errorf("nothing in the log: %s", log)
-	}
-}
-
-// TL14: a key that others may read is told of.
-func TestTL14ReadableKey(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	base := filepath.Join(dir, "site")
-	writePair(t, base, wstest.Certificate("one.example"))
-	os.Chmod(base+".key", 0o644)
-	log := new(safeBuffer)
-	if _, err := server.NewKeeper(log, base+".pem", base+".key"); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(log.String(), "private key") {
-		t.Errorf("%s", log)
-	}
-}
-
 // All that is wrong comes at once, each with its place.
 func TestErrorsOfNew(t *testing.T) {
 	t.Parallel()
@@ -370,20 +267,6 @@ func TestErrorsOfNew(t *testing.T) {
 }
 
 const ok1 = "{ " + ok + " }"
-
-// HTTPS without a certificate is said before anything listens.
-func TestHTTPSWithoutCertificate(t *testing.T) {
-	t.Parallel()
-	s := parse(t, ok1)
-	s.Listen = []site.Listen{{Network: "tcp", Address: "127.0.0.1:0", Secure: true}}
-	srv, err := server.New(s, server.Options{Handlers: basic()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := srv.Listen(); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("%v", err)
-	}
-}
 
 // timeouts.request: 503 if the handler comes back too late and without an answer.
 func TestRequestTimeout(t *testing.T) {
