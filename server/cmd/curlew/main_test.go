@@ -282,6 +282,18 @@ func proxy(ts *testscript.TestScript, neg bool, _ []string) {
 	ts.Setenv("proxy", strings.TrimPrefix(s.URL, "http://"))
 }
 
+// Whoever tries the demo for the first time may have something at its port.
+func TestDemoPortTaken(t *testing.T) {
+	if l, err := net.Listen("tcp", "127.0.0.1:8080"); err == nil { // else it is taken already
+		defer l.Close()
+	}
+	code, out, errs := run(t.Context(), strings.NewReader(""), "serve")
+	want := "curlew: cannot listen at 127.0.0.1:8080: address already in use; "
+	if code != 1 || out != "" || !strings.HasPrefix(errs, want) || !strings.Contains(errs, "\ncurlew: --listen 127.0.0.1:0 ") {
+		t.Errorf("exit code %d, %q, %q", code, out, errs)
+	}
+}
+
 // Every flag stands in the help of its command, and nothing else does.
 func TestHelpNamesEveryFlag(t *testing.T) {
 	for name, c := range map[string]any{"serve": serve{}, "check": check{}, "connect": connect{}, "version": version{}} {

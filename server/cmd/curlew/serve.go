@@ -54,7 +54,11 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 		return p.told(err)
 	}
 	if err := srv.Listen(); err != nil {
-		return p.told(err)
+		err = p.told(err)
+		if c.File == "" && c.Listen == nil {
+			fmt.Fprintln(p.Stderr, "curlew: --listen 127.0.0.1:0 takes any port that is free")
+		}
+		return err
 	}
 	for _, url := range srv.URLs() {
 		fmt.Fprintln(p.Stdout, "listening on", url)
