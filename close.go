@@ -161,7 +161,6 @@ func (c *Conn) finish(e *CloseError, polite bool) {
 		o.encoder.Release()
 	}
 	notify := o.dropLocked(errClosing)
-	o.relieveLocked()
 	if polite {
 		c.clock.deadline.Store(int64(c.now() + c.set.close))
 	}

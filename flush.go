@@ -49,7 +49,6 @@ func (c *Conn) idleLocked() {
 	o := &c.out
 	f := o.flusher
 	o.busy, o.flusher = false, nil
-	o.relieveLocked()
 	o.heavy.Store(false)
 	if f.part && o.writer != nil {
 		o.writer.last = c.now() // so long it could not do anything
@@ -175,7 +174,6 @@ func (c *Conn) gather() (more bool, err error) {
 			break
 		}
 		f.quota -= m.size()
-		o.relieveLocked()
 		if o.short && o.streamed <= c.set.sendQueue/2 {
 			o.short = false
 			o.writable.Store(true)

@@ -28,7 +28,6 @@ type outbound struct {
 	closed   bool    // the connection has ended; nothing is taken any more
 	written  bool    // our Close was written
 	cause    *CloseError
-	relief   chan struct{} // of a driver that waits for little to be queued; closed then
 
 	heavy    atomic.Bool  // so much is corked that it should leave now
 	writable atomic.Bool  // Events.Writable is due
@@ -184,15 +183,6 @@ func (o *outbound) waitsLocked() bool {
 		return true
 	}
 	return o.control.Owes() || c.Queued
-}
-
-// relieveLocked lets a driver go on that waits: little is queued, or a Writer has
-// the lane, for whose end it must not wait.
-func (o *outbound) relieveLocked() {
-	if o.relief != nil && (o.bytes < flushSize || o.writer != nil || o.closed) {
-		close(o.relief)
-		o.relief = nil
-	}
 }
 
 // removeLocked takes the message that w waits for out of the queue.

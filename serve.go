@@ -280,28 +280,19 @@ func (d *driver) idle() error {
 
 // uncork sends what callbacks have sent. If the peer does not take it we wait,
 // and do not read meanwhile: that is the backpressure. But pings are answered,
-// and what others go on sending is not waited for. If another flushes already, we
-// wait until little is queued.
+// and what others go on sending is not waited for. If another flushes already, the
+// queue and its policy are all there is.
 func (d *driver) uncork() {
 	c, o := d.c, &d.c.out
 	o.mu.Lock()
 	o.corked = false
 	d.corked = false
 	start := !o.busy && o.waitsLocked()
-	var relief chan struct{}
 	if start {
 		o.busyLocked()
 		o.flusher.quota = o.bytes + o.streamed
-	} else if o.busy && o.bytes >= flushSize && o.writer == nil && !o.closed {
-		relief = make(chan struct{})
-		o.relief = relief
 	}
 	o.mu.Unlock()
-	if relief != nil {
-		held := d.lend()
-		<-relief
-		d.regain(held)
-	}
 	if !start {
 		return
 	}
