@@ -162,9 +162,10 @@ func (e *sendingError) Error() string   { return ErrSending.Error() + ": " + e.e
 func (e *sendingError) Unwrap() []error { return []error{ErrSending, e.err} }
 
 // Send queues a message and never blocks. p is copied. With the queue full,
-// Options.WhenFull decides. Within a callback of Events what is sent leaves
-// when all that was read at once is handled. ErrTooBig, ErrInvalidUTF8,
-// ErrQueueFull: nothing was queued.
+// Options.WhenFull decides; who would rather wait than lose the message or the
+// connection chooses WhenFullDropNewest and calls Write upon ErrQueueFull. Within
+// a callback of Events what is sent leaves when all that was read at once is
+// handled. ErrTooBig, ErrInvalidUTF8, ErrQueueFull: nothing was queued.
 func (c *Conn) Send(t Type, p []byte) error {
 	if err := c.sendable(t, p, false); err != nil {
 		return err

@@ -104,6 +104,9 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 // endpoint returns the maker of WebSocket endpoints for a route.
 func (g *generation) endpoint(r *site.Route) route.Endpoint {
 	o := config.Options(r)
+	if r.Handler.Value == "echo" {
+		o.WhenFull = curlew.WhenFullDropNewest // which tells it to wait instead
+	}
 	tell(o)
 	return func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
 		wrap := g.server.conns.wrapper()

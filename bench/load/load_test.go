@@ -41,7 +41,7 @@ func TestEcho(t *testing.T) {
 		{"frames", 300_000, 2, false}, // larger than what is read at once
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			u := serve(t, &curlew.Options{MaxFrame: 1000}, same)
+			u := serve(t, &curlew.Options{MaxFrame: 1000, SendQueue: -1}, same)
 			l := &load{url: u, batch: newBatch(c.size, c.depth, c.text)}
 			r, err := l.echo(3, os.Getpid(), 0, 50*time.Millisecond)
 			if err != nil || r.Messages%int64(c.depth) != 0 || r.Rate <= 0 {

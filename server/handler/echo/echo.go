@@ -3,6 +3,7 @@ package echo
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"curlew.example/curlew"
@@ -30,11 +31,17 @@ func New(r *site.Route, ws route.Endpoint) (http.Handler, error) {
 			return &curlew.Events{Part: new(gathered).part}, nil
 		}), nil
 	}
-	// A message that cannot go back ends the connection, which Send does.
-	whole := &curlew.Events{
-		Message: func(c *curlew.Conn, t curlew.Type, p []byte) { c.Send(t, p) },
-	}
+	whole := &curlew.Events{Message: answer}
 	return ws(func(*http.Request) (*curlew.Events, error) { return whole, nil }), nil
+}
+
+// answer sends a message back: at once with others if the queue has room, else
+// it waits until the stream has taken it, which keeps the next one from being
+// read. An error means that the connection has ended.
+func answer(c *curlew.Conn, t curlew.Type, p []byte) {
+	if err := c.Send(t, p); errors.Is(err, curlew.ErrQueueFull) {
+		c.Write(context.Background(), t, p)
+	}
 }
 
 // gathered puts the pieces of a message together before it goes back, for one
@@ -47,7 +54,7 @@ func (g *gathered) part(c *curlew.Conn, t curlew.Type, p []byte, last bool) {
 		p = g.text
 	}
 	if last {
-		c.Send(t, p)
+		answer(c, t, p)
 		g.text = nil
 	}
 }
@@ -62,7 +69,7 @@ type pieces struct {
 // from being read.
 func (s *pieces) part(c *curlew.Conn, t curlew.Type, p []byte, last bool) {
 	if s.w == nil && last {
-		c.Send(t, p)
+		answer(c, t, p)
 		return
 	}
 	var err error
