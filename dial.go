@@ -86,7 +86,11 @@ func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
 	}
 	raw, err := d.connect(ctx, proxy)
 	if err != nil {
-		return nil, failed(ctx, "connecting", err)
+		doing := "connecting"
+		if proxy != nil {
+			doing += " to the proxy"
+		}
+		return nil, failed(ctx, doing, err)
 	}
 	// Up to the end of the handshake ctx closes the socket, which wakes whatever
 	// waits for it.
@@ -131,7 +135,7 @@ func open(conn net.Conn, q *handshake.Request, head []byte, config *deflate.Conf
 		return hs, err
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return hs, refused(resp, "the server refused")
+		return hs, refused(resp, "the server did not upgrade the connection")
 	}
 	hs = established{url: q.URL.String(), proto: resp.Proto}
 	var exts []handshake.Extension
