@@ -45,7 +45,7 @@ func TestServePanic(t *testing.T) {
 		"goexit": runtime.Goexit,
 	}
 	for name, way := range ways {
-		for _, where := range []string{"Open", "Message", "Close"} {
+		for _, where := range []string{"Open", "Message", "Error", "Close"} {
 			t.Run(name+"/"+where, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c, p := served(t, nil)
@@ -54,8 +54,15 @@ func TestServePanic(t *testing.T) {
 							way()
 						}
 					}
-					if where != "Open" {
+					switch where {
+					case "Message", "Close":
 						p.Send(wstest.Text("x"))
+					case "Error": // a broken rule
+						p.Send(wstest.Text("x").Reserved(7))
+					}
+					code, closes := curlew.Code(1011), 0
+					if where == "Error" {
+						code = 1002
 					}
 					got := make(chan any)
 					go func() {
@@ -63,17 +70,21 @@ func TestServePanic(t *testing.T) {
 						curlew.Serve(context.Background(), c, &curlew.Events{
 							Open:    func(*curlew.Conn) { at("Open") },
 							Message: func(c *curlew.Conn, _ curlew.Type, _ []byte) { at("Message"); c.Close(1011, "") },
-							Close:   func(*curlew.Conn, *curlew.CloseError) { at("Close") },
+							Error:   func(*curlew.Conn, error) { at("Error") },
+							Close:   func(*curlew.Conn, *curlew.CloseError) { closes++; at("Close") },
 						})
 					}()
-					p.WantClose("for the panic", 1011, wstest.AnyReason)
-					p.Send(wstest.Close(1011, ""))
+					p.WantClose("for the panic", code, wstest.AnyReason)
+					p.Send(wstest.Close(code, ""))
 					p.WantEOF("all the same")
 					p.Close()
 					if v := <-got; name == "panic" && v != "of a callback" {
 						t.Errorf("recovered %v", v)
 					}
 					wait(t, "the end", c.Done())
+					if want := map[string]int{"Error": 1, "Close": 1}[where]; closes != want {
+						t.Errorf("Close was called %d times, want %d", closes, want)
+					}
 					if _, _, err := c.Read(context.Background(), nil); err != c.Err() {
 						t.Errorf("Read afterwards = %v", err)
 					}

@@ -387,7 +387,7 @@ func (s *subject) wantMessages(want ...string) {
 func wait(t testing.TB, what string, ch <-chan struct{}) {
 	t.Helper()
 	patience := 10 * time.Second
-	if time.Now().Year() < 2010 { // a bubble of synctest
+	if inBubble() {
 		patience = 24 * time.Hour
 	}
 	timer := time.NewTimer(patience)
@@ -398,6 +398,9 @@ func wait(t testing.TB, what string, ch <-chan struct{}) {
 		t.Fatalf("waited in vain for %s", what)
 	}
 }
+
+// inBubble reports whether the time is that of testing/synctest.
+func inBubble() bool { return time.Now().Year() < 2010 }
 
 // until waits for something that makes no sound.
 func until(t testing.TB, what string, ok func() bool) {

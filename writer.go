@@ -35,7 +35,8 @@ func (c *Conn) Writer(ctx context.Context, t Type) (*Writer, error) {
 	if t != Text && t != Binary {
 		return nil, errType
 	}
-	w := &Writer{c: c, ctx: ctx, t: t, last: c.now()}
+	now := c.now()
+	w := &Writer{c: c, ctx: ctx, t: t, last: now}
 	o := &c.out
 	o.mu.Lock()
 	if err := o.closedLocked(); err != nil {
@@ -45,7 +46,7 @@ func (c *Conn) Writer(ctx context.Context, t Type) (*Writer, error) {
 	if o.writer == nil && o.head == len(o.queue) {
 		o.writer = w
 		o.mu.Unlock()
-		c.arm(w.last + c.set.write)
+		c.arm(now + c.set.write)
 		return w, nil
 	}
 	turn := newWaiter()
