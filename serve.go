@@ -132,9 +132,6 @@ func (d *driver) end() error {
 	if d.ev.Close != nil {
 		defer d.ev.Close(d.c, e) // also if Error panics
 	}
-	if d.ev.Close != nil {
-		defer d.ev.Close(d.c, e) // also if Error panics
-	}
 	if d.ev.Error != nil && (e.Err != nil || e.Code == AbnormalClosure) {
 		var err error = e
 		if e.Err != nil {
