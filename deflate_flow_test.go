@@ -448,7 +448,7 @@ func TestDroppedLeaveTheContext(t *testing.T) {
 			}
 			read, last = read+1, n
 		}
-		if last != 2000 || read < 10 {
+		if last != 2000 || read < 2 { // how many fit depends on who is quicker
 			t.Errorf("%d messages read, the last is %d", read, last)
 		}
 	}
