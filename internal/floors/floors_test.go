@@ -38,6 +38,7 @@ var rules = []rule{
 	{dir: "internal/poll", own: "internal/bufs", why: "floor 1: knows descriptors, never a Conn"},
 	{dir: ".", own: lower + " internal/core internal/poll", not: "syscall", why: "floor 2: drivers; only internal/poll talks to the kernel by itself"},
 	{dir: "wstest", own: lib, why: "floor 3: what users could write themselves"},
+	{dir: "conform", own: lib + " internal/deflate", why: "floor 3: judges the library from outside, with readers and writers of its own; only the DEFLATE codec is shared"},
 	{dir: "examples/*", own: lib + " wstest", why: "floor 3: what users could write themselves"},
 	{dir: "server/site", why: "floor 4: values and their decoder, for whoever reads a site file"},
 	{dir: "server/web", why: "floor 4: embedded files"},

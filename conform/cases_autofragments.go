@@ -1,0 +1,4 @@
+package conform
+
+// Section 10.
+func autoFragmentation() []Case { return nil }

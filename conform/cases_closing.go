@@ -1,0 +1,4 @@
+package conform
+
+// Section 7.
+func closings() []Case { return nil }

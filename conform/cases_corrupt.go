@@ -1,0 +1,4 @@
+package conform
+
+// Section 14.
+func compressedWrong() []Case { return nil }

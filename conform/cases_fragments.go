@@ -1,0 +1,4 @@
+package conform
+
+// Section 5.
+func fragmentation() []Case { return nil }

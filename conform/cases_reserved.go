@@ -1,0 +1,4 @@
+package conform
+
+// Section 3.
+func reservedBits() []Case { return nil }

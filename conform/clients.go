@@ -1,0 +1,197 @@
+package conform
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Clients tests the clients that connect to it, by the scheme that test clients
+// speak since long. A client asks for /getCaseCount, a text message with a
+// number, then connects to /runCase?case=N&agent=NAME for each N from 1 on and
+// returns every message as it came until the connection ends, and in the end
+// connects to /updateReports?agent=NAME. /getCaseInfo?case=N answers with a
+// case's ID and title in JSON, /getCaseStatus?case=N&agent=NAME with the verdict.
+//
+// All fields are fixed before Serve is called.
+type Clients struct {
+	Cases   []*Case // those that test clients are used
+	Options *Options
+
+	// Reported is told an agent's results, in the order of the cases, when it asks
+	// for /updateReports. It may be called by several goroutines at once.
+	Reported func(agent string, results []Result)
+
+	mu      sync.Mutex // guards the following
+	results map[string]map[string]Result
+}
+
+// maxAgents bounds how many names are remembered.
+const maxAgents = 1000
+
+// Serve accepts clients until ctx ends or the listener fails, and returns when all
+// are gone. A TLS listener makes it a server for wss.
+func (s *Clients) Serve(ctx context.Context, l net.Listener) error {
+	o, cases := s.Options.filled(), For(s.Cases, ForClients)
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return err
+		}
+		wg.Go(func() { s.serve(ctx, conn, o, cases) })
+	}
+}
+
+// Results returns what is known of an agent, in the order of the cases.
+func (s *Clients) Results(agent string) []Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Result
+	for _, c := range For(s.Cases, ForClients) {
+		if r, ok := s.results[agent][c.ID]; ok {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+func (s *Clients) keep(agent string, r Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.results == nil {
+		s.results = make(map[string]map[string]Result)
+	}
+	if s.results[agent] == nil {
+		if len(s.results) >= maxAgents {
+			return
+		}
+		s.results[agent] = make(map[string]Result)
+	}
+	s.results[agent][r.ID] = r
+}
+
+// serve plays one connection's part.
+func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []*Case) {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	conn.SetReadDeadline(time.Now().Add(o.Timeout * o.scale()))
+	head, rest, err := readHead(conn)
+	if err != nil {
+		return
+	}
+	conn.SetReadDeadline(time.Time{})
+	fields := strings.Fields(string(head[:firstLine(head)]))
+	if len(fields) < 2 {
+		return
+	}
+	u, err := url.ParseRequestURI(fields[1])
+	if err != nil {
+		return
+	}
+	q := u.Query()
+	agent := q.Get("agent")
+	number, _ := strconv.Atoi(q.Get("case"))
+	at := func(c *Case) *session {
+		session := newSession(c, o, nil, &unread{conn, rest}, false)
+		session.head <- head
+		session.listen(false)
+		return session
+	}
+	var reply string
+	switch known := number >= 1 && number <= len(cases); {
+	case u.Path == "/getCaseCount":
+		reply = strconv.Itoa(len(cases))
+	case u.Path == "/runCase" && known:
+		r := at(cases[number-1]).result(ctx)
+		s.keep(agent, r)
+		if o.Progress != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			o.Progress(r)
+		}
+		return
+	case u.Path == "/getCaseInfo" && known:
+		c := cases[number-1]
+		reply = fmt.Sprintf(`{"id":%q,"description":%q}`, c.ID, c.Title)
+	case u.Path == "/getCaseStatus" && known:
+		s.mu.Lock()
+		r, ok := s.results[agent][cases[number-1].ID]
+		s.mu.Unlock()
+		v := "NOT RUN"
+		if ok {
+			v = r.Verdict().String()
+		}
+		reply = fmt.Sprintf(`{"behavior":%q}`, v)
+	case u.Path == "/updateReports":
+		if s.Reported != nil {
+			s.Reported(agent, s.Results(agent))
+		}
+	default:
+		fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", http.StatusNotFound, http.StatusText(http.StatusNotFound))
+		return
+	}
+	c := &Case{ID: u.Path, Script: script{opens()}}
+	if reply != "" {
+		c.Script = script{opens(), send(text(reply))}
+	}
+	at(c).result(ctx)
+}
+
+// readHead reads up to the empty line; rest came behind it.
+func readHead(conn net.Conn) (head, rest []byte, err error) {
+	var p []byte
+	buf := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buf)
+		p = append(p, buf[:n]...)
+		if i := bytes.Index(p, []byte("\r\n\r\n")); i >= 0 {
+			return p[: i+4 : i+4], p[i+4:], nil
+		}
+		if err != nil || len(p) > 64<<10 {
+			return nil, nil, errGone
+		}
+	}
+}
+
+// unread is a connection of which some bytes were read too early.
+type unread struct {
+	net.Conn
+	rest []byte
+}
+
+func (u *unread) Read(p []byte) (int, error) {
+	if len(u.rest) > 0 {
+		n := copy(p, u.rest)
+		u.rest = u.rest[n:]
+		return n, nil
+	}
+	return u.Conn.Read(p)
+}
+
+// NetConn returns the connection underneath, as tls.Conn's does.
+func (u *unread) NetConn() net.Conn { return u.Conn }
+
+// CloseWrite ends our half of the stream, where it has halves.
+func (u *unread) CloseWrite() error {
+	if c, ok := u.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return fmt.Errorf("conform: %T has no half-close", u.Conn)
+}

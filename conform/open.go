@@ -1,0 +1,438 @@
+package conform
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A head is a request or a response of HTTP/1.1 as it goes on the wire.
+type head struct {
+	first  string
+	fields []field
+	tail   []byte // right behind the empty line
+	eol    string // instead of CR LF
+	raw    []byte // instead of all that
+}
+
+type field struct{ name, value string }
+
+// An edit changes a right head into the one that a case wants.
+type edit func(*head)
+
+// line sets the first line; {path} stands for the target's path.
+func line(text string) edit { return func(h *head) { h.first = text } }
+
+// set replaces the field of that name, or adds it.
+func set(name, value string) edit {
+	return func(h *head) {
+		for i := range h.fields {
+			if strings.EqualFold(h.fields[i].name, name) {
+				h.fields[i] = field{name, value}
+				return
+			}
+		}
+		h.fields = append(h.fields, field{name, value})
+	}
+}
+
+// add adds a field, also if there is one of that name.
+func add(name, value string) edit {
+	return func(h *head) { h.fields = append(h.fields, field{name, value}) }
+}
+
+// del takes away all fields of that name.
+func del(name string) edit {
+	return func(h *head) {
+		h.fields = slices.DeleteFunc(h.fields, func(f field) bool { return strings.EqualFold(f.name, name) })
+	}
+}
+
+// behind puts bytes right behind the head, in the same write.
+func behind(p []byte) edit { return func(h *head) { h.tail = append(h.tail, p...) } }
+
+// instead puts these bytes in the place of the head.
+func instead(p []byte) edit { return func(h *head) { h.raw = p } }
+
+// eol ends the lines of the head with this instead of CR LF.
+func eol(text string) edit { return func(h *head) { h.eol = text } }
+
+func (h *head) bytes() []byte {
+	if h.raw != nil {
+		return append(slices.Clone(h.raw), h.tail...)
+	}
+	eol := "\r\n"
+	if h.eol != "" {
+		eol = h.eol
+	}
+	var b bytes.Buffer
+	b.WriteString(h.first + eol)
+	for _, f := range h.fields {
+		b.WriteString(f.name + ": " + f.value + eol)
+	}
+	b.WriteString(eol)
+	b.Write(h.tail)
+	return b.Bytes()
+}
+
+// acceptKey is RFC 6455, 4.2.2.
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// open makes the handshake, with a right request or answer as edited, and wants
+// it to succeed. Scripts without a step of the handshake begin with an open.
+type open struct {
+	edits []edit
+	check func(s *session, got http.Header) error // also checks the peer's header
+}
+
+func opens(edits ...edit) Step { return open{edits: edits} }
+
+// opensWith also checks the peer's header: that of the answer if a server is
+// tested, of the request if a client is.
+func opensWith(check func(s *session, got http.Header) error, edits ...edit) Step {
+	return open{edits, check}
+}
+
+// isHandshake reports whether a step begins the connection by itself.
+func isHandshake(st Step) bool {
+	switch st.(type) {
+	case open, refused, rejected, bare:
+		return true
+	}
+	return false
+}
+
+// bare begins without a handshake: bytes as they come.
+type bare struct{ then func(s *session) error }
+
+func (b bare) run(s *session) error {
+	s.opened = true
+	s.listen(false)
+	return b.then(s)
+}
+
+func (st open) run(s *session) error {
+	if s.opened {
+		return nil
+	}
+	s.opened = true
+	if s.bare() {
+		if len(st.edits) > 0 || st.check != nil || s.c.Deflate != nil && s.agreed == nil {
+			s.listen(false)
+			return &finding{verdict: Unimplemented, note: "there is no handshake"}
+		}
+		s.listen(false)
+		return nil
+	}
+	if s.client {
+		return st.request(s)
+	}
+	return st.answer(s)
+}
+
+func (s *session) bare() bool { return s.target != nil && s.target.Bare }
+
+// key is the session's Sec-WebSocket-Key.
+func (s *session) key() string {
+	var k [16]byte
+	for i := range k {
+		k[i] = byte(s.random.Uint32())
+	}
+	return base64.StdEncoding.EncodeToString(k[:])
+}
+
+// right is a right request.
+func (s *session) right() *head {
+	t := s.target
+	h := &head{first: "GET {path} HTTP/1.1", fields: []field{
+		{"Host", t.Host}, {"Upgrade", "websocket"}, {"Connection", "Upgrade"},
+		{"Sec-WebSocket-Key", s.key()}, {"Sec-WebSocket-Version", "13"},
+	}}
+	for name, values := range t.Header {
+		for _, v := range values {
+			h.fields = append(h.fields, field{name, v})
+		}
+	}
+	if d := s.c.Deflate; d != nil {
+		h.fields = append(h.fields, field{"Sec-WebSocket-Extensions", d.Offer})
+	}
+	return h
+}
+
+// ask sends a request and returns the answer's head.
+func (s *session) ask(edits []edit) (*head, *http.Response, error) {
+	h := s.right()
+	for _, e := range edits {
+		e(h)
+	}
+	h.first = strings.ReplaceAll(h.first, "{path}", s.target.Path)
+	s.note(true, "HTTP "+h.first)
+	s.listen(true)
+	s.write(h.bytes())
+	p, err := s.peersHead()
+	if err != nil {
+		return h, nil, err
+	}
+	r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(p)), &http.Request{Method: "GET"})
+	if err != nil {
+		return h, nil, s.failed("its answer is not HTTP: %s", excerpt(p))
+	}
+	return h, r, nil
+}
+
+// peersHead waits for the peer's head.
+func (s *session) peersHead() ([]byte, error) {
+	select {
+	case p := <-s.head:
+		if !bytes.HasSuffix(p, []byte("\r\n\r\n")) {
+			if len(p) == 0 {
+				return nil, errGone
+			}
+			return nil, s.failed("its head of HTTP ends too early: %s", excerpt(p))
+		}
+		return p, nil
+	default:
+	}
+	timer := newTimer(s.wait())
+	defer timer.Stop()
+	select {
+	case p := <-s.head:
+		s.head <- p
+		return s.peersHead()
+	case <-s.done:
+		return nil, errGone
+	case <-timer.C:
+		return nil, s.failed("no head of HTTP came within %v", s.wait())
+	}
+}
+
+var errGone = fmt.Errorf("it ended the stream instead of answering: %w", io.ErrUnexpectedEOF)
+
+// get is the value of a field, of which there is one.
+func (h *head) get(name string) string {
+	for _, f := range h.fields {
+		if strings.EqualFold(f.name, name) {
+			return f.value
+		}
+	}
+	return ""
+}
+
+// request is open where a server is tested.
+func (st open) request(s *session) error {
+	h, r, err := s.ask(st.edits)
+	if err != nil {
+		return err
+	}
+	if r.StatusCode != http.StatusSwitchingProtocols {
+		return s.failed("it refused a right handshake with %s", r.Status)
+	}
+	if err := s.answered(h, r.Header); err != nil {
+		return err
+	}
+	if st.check != nil {
+		return st.check(s, r.Header)
+	}
+	return nil
+}
+
+// answered checks what every 101 must have. RFC 6455, 4.2.2.
+func (s *session) answered(h *head, got http.Header) error {
+	const spec = "RFC 6455, 4.2.2"
+	one := func(name string) (string, error) {
+		if v := got.Values(name); len(v) == 1 {
+			return strings.TrimSpace(v[0]), nil
+		}
+		return "", broke(&rule{"the answer has " + name + " once", spec}, "its answer has %d %s", len(got.Values(name)), name)
+	}
+	upgrade, err := one("Upgrade")
+	if err == nil && !strings.EqualFold(upgrade, "websocket") {
+		err = broke(&rule{"Upgrade is websocket", spec}, "its Upgrade is %s", excerpt([]byte(upgrade)))
+	}
+	if err != nil {
+		return err
+	}
+	if !hasToken(got.Values("Connection"), "upgrade") {
+		return broke(&rule{"Connection has the token Upgrade", spec}, "its Connection is %q", got.Values("Connection"))
+	}
+	accept, err := one("Sec-WebSocket-Accept")
+	if err == nil && accept != acceptKey(strings.TrimSpace(h.get("Sec-WebSocket-Key"))) {
+		err = broke(&rule{"Sec-WebSocket-Accept is made of the key", spec}, "its Sec-WebSocket-Accept is wrong")
+	}
+	if err != nil {
+		return err
+	}
+	if got, offered := got.Values("Sec-WebSocket-Protocol"), h.get("Sec-WebSocket-Protocol"); len(got) > 1 || len(got) == 1 && !hasToken([]string{offered}, got[0]) {
+		return broke(&rule{"only a subprotocol that was offered is selected, once", spec}, "it selected subprotocol %q of %q", got, offered)
+	}
+	extensions, offered := strings.Join(got.Values("Sec-WebSocket-Extensions"), ", "), h.get("Sec-WebSocket-Extensions")
+	if extensions == "" {
+		if s.c.Deflate != nil {
+			return &finding{verdict: Unimplemented, note: "it does not agree to " + s.c.Deflate.Offer}
+		}
+		return nil
+	}
+	if offered == "" {
+		return broke(&rule{"only extensions that were offered are accepted", spec}, "it accepted %s", excerpt([]byte(extensions)))
+	}
+	if s.agreed, err = agree(extensions, offered); err != nil {
+		return broke(&rule{"the answer fits an offer of permessage-deflate", "RFC 7692, 5 and 7.1"}, "its extensions are wrong: %v", err)
+	}
+	return nil
+}
+
+// hasToken reports whether a list of tokens has one, whatever its case.
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), strings.TrimSpace(token)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refused sends a request as edited and wants it refused, with one of the
+// statuses, and the connection closed or the request at least not upgraded.
+type refused struct {
+	edits    []edit
+	statuses []int
+	check    func(s *session, got http.Header) error
+}
+
+// refuses wants a request refused; any status from 400 to 499 will do where none
+// is given, and so will an end of the stream.
+func refuses(statuses []int, edits ...edit) Step { return refused{edits: edits, statuses: statuses} }
+
+func (st refused) run(s *session) error {
+	s.opened, s.over = true, true
+	if s.bare() {
+		s.listen(false)
+		return &finding{verdict: Unimplemented, note: "there is no handshake"}
+	}
+	_, r, err := s.ask(st.edits)
+	if err == errGone {
+		if len(st.statuses) > 0 {
+			s.mark(NonStrict, fmt.Sprintf("it ended the stream without a status, which should be %d", st.statuses[0]))
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	switch code := r.StatusCode; {
+	case code == http.StatusSwitchingProtocols:
+		return s.failed("it accepted a handshake that it must refuse")
+	case code < 400:
+		return s.failed("it answered %s to a handshake that it must refuse", r.Status)
+	case len(st.statuses) == 0 && code < 500, slices.Contains(st.statuses, code):
+	default:
+		s.mark(NonStrict, "it refused with "+r.Status)
+	}
+	if st.check != nil {
+		return st.check(s, r.Header)
+	}
+	return nil
+}
+
+// request of the client's, parsed, while a client is tested.
+func (s *session) requestHead() (*http.Request, error) {
+	p, err := s.peersHead()
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(p)))
+	if err != nil {
+		return nil, s.failed("its request is not HTTP: %s", excerpt(p))
+	}
+	return r, nil
+}
+
+// reply is a right answer to r.
+func (s *session) reply(r *http.Request) (*head, error) {
+	h := &head{first: "HTTP/1.1 101 Switching Protocols", fields: []field{
+		{"Upgrade", "websocket"}, {"Connection", "Upgrade"},
+		{"Sec-WebSocket-Accept", acceptKey(r.Header.Get("Sec-WebSocket-Key"))},
+	}}
+	if d := s.c.Deflate; d != nil {
+		offers := strings.Join(r.Header.Values("Sec-WebSocket-Extensions"), ", ")
+		if !strings.Contains(offers, deflateName) ||
+			strings.Contains(d.Answer, "client_max_window_bits") && !strings.Contains(offers, "client_max_window_bits") {
+			return h, &finding{verdict: Unimplemented, note: "it does not offer what " + d.Answer + " answers"}
+		}
+		var err error
+		if s.agreed, err = agree(d.Answer, offers); err != nil {
+			return h, &finding{verdict: Unimplemented, note: err.Error()}
+		}
+		h.fields = append(h.fields, field{"Sec-WebSocket-Extensions", d.Answer})
+	}
+	return h, nil
+}
+
+const deflateName = "permessage-deflate"
+
+// answer is open where a client is tested.
+func (st open) answer(s *session) error {
+	r, err := s.requestHead()
+	if err != nil {
+		return err
+	}
+	h, unfit := s.reply(r)
+	for _, e := range st.edits {
+		e(h)
+	}
+	if unfit != nil { // it gets a plain connection, and an orderly end
+		s.write(h.bytes())
+		steps(script{send(closing(1000, ""))}).run(s)
+		s.gone()
+		return unfit
+	}
+	if st.check != nil {
+		if err := st.check(s, r.Header); err != nil {
+			return err
+		}
+	}
+	s.note(true, "HTTP "+h.first)
+	s.write(h.bytes())
+	return nil
+}
+
+// rejected answers a client's request as edited, and wants the client to give
+// up: it ends the stream and sends no frame. RFC 6455, 4.1.
+type rejected struct{ edits []edit }
+
+func rejects(edits ...edit) Step { return rejected{edits} }
+
+func (st rejected) run(s *session) error {
+	s.opened, s.over = true, true
+	r, err := s.requestHead()
+	if err != nil {
+		return err
+	}
+	h, _ := s.reply(r)
+	for _, e := range st.edits {
+		e(h)
+	}
+	s.note(true, "HTTP "+h.first)
+	s.write(h.bytes())
+	it, err := s.take(s.wait())
+	switch {
+	case err == errSilence:
+		return s.failed("it did not end the connection within %v", s.wait())
+	case it.end == errEndless:
+		return s.failed("it sends without end")
+	case it.end != nil:
+		return nil
+	}
+	return s.failed("it accepted an answer that it must not: it sent %s", it.frame)
+}

@@ -1,0 +1,182 @@
+package conform
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Options say how cases are run. The zero value is usable.
+type Options struct {
+	Timeout  time.Duration // for each step's wait; 0: 5 s
+	Patience time.Duration // how long silence is waited for, before it counts; 0: 500 ms
+	Scale    int           // multiplies all times on slow machines; 0: 1
+	Parallel int           // cases at the same time; 0: 8
+	Seed     uint64        // of keys and masks
+	Traces   bool          // keep the trace of every case, not only where something was found
+	Progress func(Result)  // is told each result; never two at the same time
+}
+
+func (o *Options) filled() *Options {
+	var f Options
+	if o != nil {
+		f = *o
+	}
+	f.Timeout = cmp.Or(f.Timeout, 5*time.Second)
+	f.Patience = cmp.Or(f.Patience, 500*time.Millisecond)
+	f.Scale = max(f.Scale, 1)
+	f.Parallel = cmp.Or(max(f.Parallel, 0), 8)
+	return &f
+}
+
+func (o *Options) scale() time.Duration { return time.Duration(o.Scale) }
+
+// budget bounds a whole case, whatever the peer does.
+func (o *Options) budget(c *Case) time.Duration {
+	wait := max(o.Timeout, c.Wait)
+	return (6*wait + 30*time.Second) * o.scale()
+}
+
+// most bounds what is received in a case, in bytes.
+func (o *Options) most(c *Case) int { return max(64<<20, 8*c.Size) }
+
+// newTimer is time.NewTimer.
+func newTimer(d time.Duration) *time.Timer { return time.NewTimer(d) }
+
+// A Target is a server to test. It must return every message as it came.
+type Target struct {
+	Dial   func(ctx context.Context) (net.Conn, error) // TLS included
+	Host   string                                      // for the request
+	Path   string                                      // with the query
+	Header http.Header                                 // more for the request: Origin, Authorization
+	Bare   bool                                        // no handshake: frames at once
+}
+
+// ServerAt returns the target at a ws or wss URL. TLS may be nil.
+func ServerAt(address string, t *tls.Config) (*Target, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("conform: %w", err)
+	}
+	var secure bool
+	port := "80"
+	switch u.Scheme {
+	case "ws", "http":
+	case "wss", "https":
+		secure, port = true, "443"
+	default:
+		return nil, fmt.Errorf("conform: %q is no ws or wss URL", address)
+	}
+	if u.Hostname() == "" {
+		return nil, fmt.Errorf("conform: %q names no host", address)
+	}
+	hostPort := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
+	target := &Target{Host: u.Host, Path: u.RequestURI()}
+	target.Dial = func(ctx context.Context) (net.Conn, error) {
+		if !secure {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", hostPort)
+		}
+		d := tls.Dialer{Config: t}
+		return d.DialContext(ctx, "tcp", hostPort)
+	}
+	return target, nil
+}
+
+// TestServer runs those of the cases that test servers and returns the results
+// in their order. When ctx ends, so do the cases; those that did not begin have
+// no result.
+func TestServer(ctx context.Context, cases []*Case, t *Target, o *Options) []Result {
+	o = o.filled()
+	cases = For(cases, ForServers)
+	results := make([]*Result, len(cases))
+	var mu sync.Mutex
+	run := func(i int) {
+		r := testServer(ctx, cases[i], t, o)
+		mu.Lock()
+		defer mu.Unlock()
+		results[i] = &r
+		if o.Progress != nil {
+			o.Progress(r)
+		}
+	}
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range o.Parallel {
+		wg.Go(func() {
+			for i := range next {
+				run(i)
+			}
+		})
+	}
+	for i, c := range cases {
+		if c.Alone || ctx.Err() != nil {
+			continue
+		}
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	for i, c := range cases {
+		if c.Alone && ctx.Err() == nil {
+			run(i)
+		}
+	}
+	var all []Result
+	for _, r := range results {
+		if r != nil {
+			all = append(all, *r)
+		}
+	}
+	return all
+}
+
+// testServer runs one case on a connection of its own.
+func testServer(ctx context.Context, c *Case, t *Target, o *Options) Result {
+	dialing, cancel := context.WithTimeout(ctx, o.Timeout*o.scale())
+	defer cancel()
+	began := time.Now()
+	conn, err := t.Dial(dialing)
+	if err != nil {
+		return Result{ID: c.ID, Behavior: Failed, Note: "no connection: " + reason(err), Duration: time.Since(began)}
+	}
+	return newSession(c, o, t, conn, true).result(ctx)
+}
+
+// second is another connection to the server that is tested.
+func (s *session) second() (*session, error) {
+	if s.target == nil || !s.client {
+		return nil, errors.New("only servers take a second connection")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.wait())
+	defer cancel()
+	conn, err := s.target.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	other := newSession(s.c, s.o, s.target, conn, true)
+	s.others = append(s.others, other)
+	return other, nil
+}
+
+// Worst is the worst verdict of all.
+func Worst(results []Result) Verdict {
+	v := OK
+	for i := range results {
+		v = max(v, results[i].Verdict())
+	}
+	return v
+}
+
+// Sort orders results by their IDs.
+func Sort(results []Result) {
+	slices.SortStableFunc(results, func(a, b Result) int { return CompareIDs(a.ID, b.ID) })
+}

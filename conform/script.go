@@ -1,0 +1,423 @@
+package conform
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// The words of scripts. A step that finds something wrong ends the script; what
+// is merely worth a note does not.
+type script = []Step
+
+// send writes frames in one piece.
+type sendStep struct {
+	frames []frame
+	chop   int // bytes a write; 0: all at once
+}
+
+func send(f ...frame) Step { return sendStep{frames: f} }
+
+// chop writes frames in pieces of n bytes, each in a write of its own.
+func chop(n int, f ...frame) Step { return sendStep{f, n} }
+
+func (st sendStep) run(s *session) error {
+	frames, err := s.packs(st.frames)
+	if err != nil {
+		return err
+	}
+	p := s.encode(frames)
+	if st.chop == 0 {
+		s.write(p)
+		return nil
+	}
+	for q := range slices.Chunk(p, st.chop) {
+		s.write(q)
+	}
+	return nil
+}
+
+// want waits for exactly these messages and control frames, in this order. How a
+// message is cut into frames, and whether it is compressed, is the peer's business.
+func want(f ...frame) Step { return wantStep{f} }
+
+type wantStep struct{ frames []frame }
+
+func (st wantStep) run(s *session) error {
+	for _, f := range st.frames {
+		ev, err := s.expect(f)
+		if err != nil {
+			return err
+		}
+		if err := s.same(ev, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expect waits for an event while f is wanted.
+func (s *session) expect(f frame) (event, error) {
+	ev, err := s.next(s.wait())
+	if err == errSilence {
+		return ev, s.failed("waited %v in vain for %s", s.wait(), f)
+	}
+	if err == nil && ev.kind == opClose && ev.code == 1009 && s.c.Size > 0 && f.op != opClose {
+		s.over = true
+		return ev, &finding{verdict: Informational, note: fmt.Sprintf("its limit is below %d bytes: it closes with 1009", s.c.Size)}
+	}
+	return ev, err
+}
+
+// same compares what came with what was wanted.
+func (s *session) same(ev event, f frame) error {
+	w := event{kind: f.op, payload: f.payload}
+	if f.op == opClose && len(f.payload) >= 2 {
+		w.code, w.payload = int(f.payload[0])<<8|int(f.payload[1]), f.payload[2:]
+	}
+	switch {
+	case ev.kind == 0 || ev.kind != w.kind || ev.code != w.code:
+		return s.failed("wanted %s, but came %s", &w, &ev)
+	case !bytes.Equal(ev.payload, w.payload):
+		return s.failed("wanted %s, but came %s: they differ at byte %d", &w, &ev, difference(ev.payload, w.payload))
+	}
+	return nil
+}
+
+func difference(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+// wantAll waits for these, in any order.
+func wantAll(f ...frame) Step { return wantAllStep{f} }
+
+type wantAllStep struct{ frames []frame }
+
+func (st wantAllStep) run(s *session) error {
+	left := slices.Clone(st.frames)
+	for len(left) > 0 {
+		ev, err := s.expect(left[0])
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(left, func(f frame) bool { return s.same(ev, f) == nil })
+		if i < 0 {
+			return s.same(ev, left[0])
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	return nil
+}
+
+// echo sends messages in one piece and wants them back.
+func echo(f ...frame) Step { return steps(script{send(f...), want(whole(f)...)}) }
+
+// whole joins the frames of messages; control frames are left out.
+func whole(frames []frame) []frame {
+	var all []frame
+	joins := false
+	for _, f := range frames {
+		if f.op >= opClose {
+			continue
+		}
+		if joins {
+			m := &all[len(all)-1]
+			m.payload = append(m.payload[:len(m.payload):len(m.payload)], f.payload...)
+		} else {
+			all = append(all, frame{op: f.op, payload: f.payload})
+		}
+		joins = f.open
+	}
+	return all
+}
+
+// steps are several as one.
+type steps script
+
+func (st steps) run(s *session) error { return s.play(st) }
+
+// do is a step that is a function, for what no word is there for.
+type do func(s *session) error
+
+func (f do) run(s *session) error { return f(s) }
+
+// quiet checks that the peer has nothing to say: the next thing that comes is the
+// pong to a ping. Not inside a frame.
+func quiet() Step {
+	return do(func(s *session) error {
+		mark := fmt.Sprintf("quiet? %d", len(s.pings))
+		return steps(script{send(ping(mark)), want(pong(mark))}).run(s)
+	})
+}
+
+// silent waits for d and wants nothing to come meanwhile.
+func silent(d time.Duration) Step {
+	return do(func(s *session) error {
+		switch ev, err := s.next(d * s.o.scale()); {
+		case err == errSilence:
+			return nil
+		case err != nil:
+			return err
+		default:
+			return s.failed("nothing was to come, but it sent %s", &ev)
+		}
+	})
+}
+
+// fails wants the peer to fail the connection: it says nothing more but a Close
+// with the code, and the stream ends. RFC 6455, 7.1.7. Codes after the first are
+// as good. A peer that ends the stream without a Close does what it SHOULD not; one
+// with another code that means a failure is not strict either.
+func fails(codes ...int) Step { return failsStep{codes} }
+
+type failsStep struct{ codes []int }
+
+func (st failsStep) run(s *session) error {
+	ev, err := s.next(s.wait())
+	if err == errSilence {
+		return s.failed("it did not fail the connection within %v", s.wait())
+	}
+	if err != nil {
+		return err
+	}
+	return st.judge(s, ev)
+}
+
+// judge takes the event that came when the connection was to fail.
+func (st failsStep) judge(s *session, ev event) error {
+	s.over = true
+	switch {
+	case ev.kind == 0 && ev.end == errEndless:
+		return s.failed("it sends without end")
+	case ev.kind == 0:
+		s.markClose(NonStrict, "it ended the stream without a Close")
+		return nil
+	case ev.kind != opClose:
+		return s.failed("it was to fail the connection, but sent %s", &ev)
+	}
+	switch code := max(ev.code, 0); {
+	case slices.Contains(st.codes, code):
+	case code == 1002 || code == 1003 || code >= 1007 && code <= 1011:
+		s.markClose(NonStrict, fmt.Sprintf("it closed with %d instead of %d", code, st.codes[0]))
+	default:
+		s.markClose(Failed, fmt.Sprintf("it closed with %d instead of %d", s.code, st.codes[0]))
+	}
+	s.gone()
+	return nil
+}
+
+// gone waits for the end of the stream after both have, or the peer alone has,
+// closed. Our Close answers the peer's first. A server ends the TCP connection; a
+// client may leave that to us. RFC 6455, 7.1.1.
+func (s *session) gone() {
+	s.over = true
+	if !s.sent {
+		s.write(s.encode([]frame{closing(codeBack(s.code), "")}))
+	}
+	if !s.client {
+		s.conn.Close()
+		return
+	}
+	for {
+		it, err := s.take(s.wait())
+		switch {
+		case err == errSilence:
+			s.markClose(Failed, fmt.Sprintf("the server did not end the TCP connection within %v (RFC 6455, 7.1.1)", s.wait()))
+		case it.end == io.EOF:
+		case it.end != nil:
+			s.markClose(NonStrict, "the stream ended with "+reason(it.end)+" instead of an orderly end")
+		default:
+			s.markClose(Failed, "after its Close it sent "+it.frame.String())
+		}
+		return
+	}
+}
+
+// codeBack is the code that answers code.
+func codeBack(code int) int {
+	if code == noStatus || !sendable(code) {
+		return 0
+	}
+	return code
+}
+
+// failsFast sends first, which cannot be right any more, and wants the connection
+// failed although the rest is still to come. A peer that only notices after the
+// rest is not strict.
+func failsFast(code int, first frame, rest ...frame) Step {
+	return do(func(s *session) error {
+		return failsFastStep{[]int{code}, []Step{send(first)}, []Step{send(rest...)}}.run(s)
+	})
+}
+
+type failsFastStep struct {
+	codes       []int
+	first, rest []Step
+}
+
+func (st failsFastStep) run(s *session) error {
+	if err := s.play(st.first); err != nil {
+		return err
+	}
+	ev, err := s.next(s.o.Patience * s.o.scale())
+	if err == errSilence {
+		if err := s.play(st.rest); err != nil {
+			return err
+		}
+		if err := fails(st.codes...).run(s); err != nil {
+			return err
+		}
+		s.mark(NonStrict, "it noticed only when all had come")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return failsStep{st.codes}.judge(s, ev)
+}
+
+// closed wants the peer to answer our Close with the code, and the stream to end.
+// The code is usually the one it was sent (RFC 6455, 5.5.1).
+func closed(codes ...int) Step {
+	return do(func(s *session) error {
+		ev, err := s.next(s.wait())
+		switch {
+		case err == errSilence:
+			s.over = true
+			s.markClose(Failed, fmt.Sprintf("it did not answer our Close within %v", s.wait()))
+			return nil
+		case err != nil:
+			return err
+		case ev.kind == 0:
+			s.over = true
+			s.markClose(Failed, "it ended the stream without answering our Close")
+			return nil
+		case ev.kind != opClose:
+			return s.failed("it was to answer our Close, but sent %s", &ev)
+		}
+		if code := ev.code; !slices.Contains(codes, code) {
+			s.markClose(NonStrict, fmt.Sprintf("it answered our Close %d with %d", codes[0], code))
+		}
+		s.gone()
+		return nil
+	})
+}
+
+// end closes in order.
+type end struct{}
+
+func (end) run(s *session) error {
+	return steps(script{send(closing(1000, "")), closed(1000)}).run(s)
+}
+
+// hangUp ends the TCP connection at once, without a Close.
+func hangUp() Step {
+	return do(func(s *session) error {
+		s.over = true
+		s.note(true, "end of stream")
+		s.conn.Close()
+		return nil
+	})
+}
+
+// shut ends our half of the TCP connection.
+func shut() Step {
+	return do(func(s *session) error {
+		s.note(true, "end of stream")
+		if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
+			c.CloseWrite()
+			return nil
+		}
+		return &finding{verdict: Unimplemented, note: "this kind of stream has no half-close"}
+	})
+}
+
+// pause waits without listening.
+func pause(d time.Duration) Step {
+	return do(func(s *session) error {
+		time.Sleep(d * s.o.scale())
+		return nil
+	})
+}
+
+// A branch is what may come at a place where the RFC leaves a choice.
+type branch struct {
+	matches func(ev event) bool
+	verdict Verdict
+	note    string
+	then    []Step
+}
+
+// on is a branch for an event of this kind: an opcode, ended or silence.
+func on(kind byte, v Verdict, note string, then ...Step) branch {
+	return branch{func(ev event) bool { return ev.kind == kind }, v, note, then}
+}
+
+// onClose is a branch for a Close with one of the codes, or any without codes. The
+// end of the stream is then waited for.
+func onClose(v Verdict, note string, codes ...int) branch {
+	return branch{func(ev event) bool {
+		return ev.kind == opClose && (len(codes) == 0 || slices.Contains(codes, ev.code))
+	}, v, note, []Step{do(func(s *session) error { s.gone(); return nil })}}
+}
+
+const (
+	ended   byte = 0   // as the kind of a branch: the stream ends
+	silence byte = 255 // nothing comes within the patience
+)
+
+// choose waits for the next event and goes on with the first branch that it
+// matches. Where silence is a branch it waits for Options.Patience only.
+func choose(branches ...branch) Step {
+	return do(func(s *session) error {
+		d := s.wait()
+		quiet := slices.ContainsFunc(branches, func(b branch) bool { return b.matches(event{kind: silence}) })
+		if quiet {
+			d = s.o.Patience * s.o.scale()
+		}
+		ev, err := s.next(d)
+		if err == errSilence {
+			ev = event{kind: silence}
+			if !quiet {
+				return s.failed("waited %v in vain", d)
+			}
+		} else if err != nil {
+			return err
+		}
+		for _, b := range branches {
+			if b.matches(ev) {
+				if ev.kind == ended {
+					s.over = true
+				}
+				s.mark(b.verdict, b.note)
+				return s.play(b.then)
+			}
+		}
+		return s.failed("it sent %s", &ev)
+	})
+}
+
+// also runs steps on a second connection to the same server, with a handshake of
+// its own, while this one stays as it is. Servers only.
+func also(then ...Step) Step {
+	return do(func(s *session) error {
+		other, err := s.second()
+		if err != nil {
+			return s.failed("a second connection: %s", reason(err))
+		}
+		if err := other.play(then); err != nil {
+			return err
+		}
+		if !other.over {
+			return other.play(script{end{}})
+		}
+		return nil
+	})
+}
