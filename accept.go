@@ -24,7 +24,7 @@ import (
 // Conn. A handler that stays keeps net/http's memory for the request; Handle does
 // not. Fields that were set in w.Header() are not sent: see Options.Header.
 func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
-	c, err := newUpgrader(o).upgrade(w, r, nil)
+	c, err := newUpgrader(o).upgrade(w, r, newAgenda(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +67,8 @@ func (o *Options) compression() *deflate.Config {
 }
 
 // upgrade makes the handshake. allow is asked when the request is found to be a
-// valid one. On error it has answered.
-func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, allow func() error) (*Conn, error) {
+// valid one. The connection uses a. On error it has answered.
+func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, allow func() error) (*Conn, error) {
 	if u.invalid != nil {
 		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: u.invalid})
 	}
@@ -92,11 +92,11 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, allow func() 
 	if err != nil {
 		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
 	}
-	return u.take(w, r, head, hs)
+	return u.take(w, r, a, head, hs)
 }
 
 // take takes the connection from net/http and sends the 101.
-func (u *upgrader) take(w http.ResponseWriter, r *http.Request, head []byte, hs established) (*Conn, error) {
+func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, head []byte, hs established) (*Conn, error) {
 	conn, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		// A middleware's words are not for strangers.
@@ -123,7 +123,7 @@ func (u *upgrader) take(w http.ResponseWriter, r *http.Request, head []byte, hs 
 		return nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Err: err}
 	}
 	conn.SetWriteDeadline(time.Time{})
-	return newConn(conn, Server, u.set, hs), nil
+	return newConn(conn, Server, u.set, a, hs), nil
 }
 
 // errHijack: usually a middleware's ResponseWriter hides net/http's, that is, has

@@ -8,18 +8,15 @@ import (
 	"time"
 )
 
-// clock is everything about time on a connection: one timer, set for the next
-// instant at which something may be due. What happens on the connection only
-// notes instants; the timer looks at them when it fires. So a message costs no
-// timer. Instants are durations since Conn.began.
+// clock is everything about time on a connection: an entry in an agenda, for the
+// next instant at which something may be due. What happens on the connection only
+// notes instants; tick looks at them when it is called. So a message costs no
+// timer. Instants are durations since agenda.began.
 type clock struct {
-	wake     atomic.Int64 // for when the timer is set; noInstant while it is being handled
+	wake     atomic.Int64 // when tick is called; noInstant while it is being called; stopped
 	request  atomic.Int64 // end of the connection's life
 	deadline atomic.Int64 // of the ending, once it has begun; of what comes after Done then
-
-	mu      sync.Mutex // guards timer
-	timer   *time.Timer
-	stopped bool
+	place    int32        // in the agenda, from 1; 0: none. The agenda's lock guards it
 
 	// Owned by tick, of which there is one at a time.
 	ticking  sync.Mutex
@@ -33,16 +30,25 @@ type clock struct {
 // noInstant never comes.
 const noInstant = time.Duration(math.MaxInt64)
 
-// startClock sets the clock going. first is when something may be due.
+// stopped is the clock's wake before it is started and after it is stopped.
+const stopped = math.MinInt64
+
+// initClock makes this the instant at which everything was last seen.
+func (c *Conn) initClock() {
+	k, now := &c.clock, c.now()
+	k.wake.Store(stopped)
+	k.pinged = now
+	c.in.heard.Store(int64(now))
+	c.in.active.Store(int64(now))
+}
+
+// startClock sets the clock going. first is how soon something may be due.
 func (c *Conn) startClock(first time.Duration) {
-	k := &c.clock
-	k.wake.Store(int64(noInstant))
-	k.request.Store(int64(c.set.request))
+	k, now := &c.clock, time.Duration(c.in.heard.Load())
+	k.request.Store(int64(min(now+c.set.request, never)))
 	k.interval = jitter(c.set.ping)
-	k.mu.Lock()
-	k.timer = time.AfterFunc(never, c.tick)
-	k.mu.Unlock()
-	c.arm(min(first, c.set.request, c.set.inactivity, k.interval))
+	k.wake.Store(int64(noInstant))
+	c.arm(now + min(first, c.set.request, c.set.inactivity, k.interval))
 }
 
 // jitter varies d by up to 10 %, so that connections that came together do not
@@ -54,31 +60,17 @@ func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(max(d/5, 1))
 }
 
-// arm makes the clock look no later than at. It must not be called with a lock
-// of the connection held.
+// arm makes the clock look no later than at. Whoever notes an instant arms after
+// it; the agenda sets wake to noInstant before tick looks: so nothing noted is
+// overlooked. It must not be called with a lock of the connection held.
 func (c *Conn) arm(at time.Duration) {
-	k := &c.clock
-	if int64(at) >= k.wake.Load() {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if int64(at) < k.wake.Load() && !k.stopped && k.timer != nil {
-		k.wake.Store(int64(at))
-		k.timer.Reset(max(at-c.now(), 0))
+	if int64(at) < c.clock.wake.Load() && at < never {
+		c.agenda.arm(c, at)
 	}
 }
 
 // stopClock ends it for good.
-func (c *Conn) stopClock() {
-	k := &c.clock
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.stopped = true
-	if k.timer != nil {
-		k.timer.Stop()
-	}
-}
+func (c *Conn) stopClock() { c.agenda.stop(c) }
 
 // beginEnding gives the ending CloseTimeout, from its first cause on. The clock
 // looks at closing first and then at the deadline, which is set by then.
@@ -91,12 +83,11 @@ func (c *Conn) beginEnding() {
 	}
 }
 
-// tick is what the timer calls.
+// tick is what the agenda calls, in a goroutine of its own.
 func (c *Conn) tick() {
 	k := &c.clock
 	k.ticking.Lock()
 	defer k.ticking.Unlock()
-	k.wake.Store(int64(noInstant)) // before anything is looked at: see arm
 	now := c.now()
 	if c.life.closing.Load() {
 		c.tickClosing(now)
@@ -107,9 +98,7 @@ func (c *Conn) tick() {
 		return
 	}
 	next = min(next, c.tickPump(now), c.tickPing(now), c.tickStack(now))
-	if next < never {
-		c.arm(next)
-	}
+	c.arm(next)
 }
 
 // tickClosing bounds the ending.

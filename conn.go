@@ -30,11 +30,11 @@ type Conn struct {
 	fd      *poll.FD // nil where the stream has no descriptor of its own
 	set     *settings
 	role    Role
-	packed  bool      // compression was agreed, with
-	level   int       // this level of ours,
-	bits    int       // this window of ours,
-	context bool      // and context takeover
-	began   time.Time // what all instants are counted from
+	packed  bool    // compression was agreed, with
+	level   int     // this level of ours,
+	bits    int     // this window of ours,
+	context bool    // and context takeover
+	agenda  *agenda // when tick is called, and what instants are counted from
 	url     string
 	proto   string
 	subprot string
@@ -84,17 +84,18 @@ type established struct {
 // without subprotocol and without compression. s belongs to the Conn from then
 // on. Of o the fields for the handshake are not used.
 func NewConn(s Stream, role Role, o *Options) *Conn {
-	c := newConn(s, role, newSettings(o), established{})
+	c := newConn(s, role, newSettings(o), newAgenda(), established{})
 	c.start()
 	return c
 }
 
 // newConn returns a connection that start sets going.
-func newConn(s Stream, role Role, set *settings, hs established) *Conn {
+func newConn(s Stream, role Role, set *settings, a *agenda, hs established) *Conn {
 	c := &Conn{
 		stream: s, fd: poll.New(s), set: set, role: role,
-		began: time.Now(), url: hs.url, proto: hs.proto, subprot: hs.subprotocol,
+		agenda: a, url: hs.url, proto: hs.proto, subprot: hs.subprotocol,
 	}
+	c.initClock()
 	c.preserve.Store(set.preserve)
 	config := &set.decoder[role]
 	var d *deflate.Deflater
@@ -119,8 +120,8 @@ func newConn(s Stream, role Role, set *settings, hs established) *Conn {
 // if nobody does soon.
 func (c *Conn) start() { c.startClock(pumpDelay) }
 
-// now is the time since the connection began.
-func (c *Conn) now() time.Duration { return time.Since(c.began) }
+// now is this instant.
+func (c *Conn) now() time.Duration { return c.agenda.now() }
 
 // Done is closed when the connection has ended: both sides have closed, or it
 // failed. What ended it is in Err. The stream itself may live on for up to

@@ -114,7 +114,7 @@ func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
 		}
 		return nil, failed(ctx, d.url.Host, err)
 	}
-	c := newConn(stream, Client, newSettings(&d.o.Options), hs)
+	c := newConn(stream, Client, newSettings(&d.o.Options), newAgenda(), hs)
 	c.start()
 	return c, nil
 }

@@ -21,17 +21,19 @@ import (
 // http.Server.Shutdown does not wait for it. A callback that panics ends its
 // connection with 1011 and is logged to the http.Server's ErrorLog.
 func Handle(o *Options, f func(r *http.Request) (*Events, error)) http.Handler {
-	return &eventHandler{newUpgrader(o), f}
+	return &eventHandler{upgrader: newUpgrader(o), events: f}
 }
 
 type eventHandler struct {
-	upgrader *upgrader
-	events   func(*http.Request) (*Events, error)
+	upgrader  *upgrader
+	events    func(*http.Request) (*Events, error)
+	calendars calendars
 }
 
 func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var ev *Events
-	c, err := h.upgrader.upgrade(w, r, func() (err error) {
+	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	c, err := h.upgrader.upgrade(w, r, h.calendars.agenda(server), func() (err error) {
 		ev, err = h.events(r)
 		return err
 	})
@@ -41,9 +43,8 @@ func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if ev == nil {
 		ev = &Events{}
 	}
-	d := &driver{c: c, ev: ev, ctx: context.Background()}
-	d.server, _ = r.Context().Value(http.ServerContextKey).(*http.Server)
-	c.startClock(noInstant)
+	d := &driver{c: c, ev: ev, ctx: context.Background(), server: server}
+	c.startClock(never)
 	if c.enter() == nil {
 		go d.handle()
 	}

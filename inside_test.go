@@ -38,7 +38,7 @@ func TestWriteDroppedMeanwhile(t *testing.T) {
 // TestNothingBehindClose: messages wait behind a Writer, our Close passes them,
 // and then the Writer gives its turn back.
 func TestNothingBehindClose(t *testing.T) {
-	c := newConn(nil, Server, newSettings(nil), established{})
+	c := newConn(nil, Server, newSettings(nil), newAgenda(), established{})
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
