@@ -45,6 +45,7 @@ type session struct {
 	opened   bool // the handshake was made
 	over     bool // the script has ended the connection
 	sent     bool // we have sent a Close
+	stuck    bool // the stream takes nothing any more
 	code     int  // of the peer's Close
 	behavior Verdict
 	close    Verdict
@@ -211,8 +212,12 @@ func (s *session) wait() time.Duration {
 // write sends bytes. That the peer takes no more is no failure by itself: what it
 // sent will tell.
 func (s *session) write(p []byte) {
+	if s.stuck {
+		return
+	}
 	s.conn.SetWriteDeadline(time.Now().Add(s.wait()))
 	if _, err := s.conn.Write(p); err != nil {
+		s.stuck = true
 		s.note(true, "(cannot send: "+reason(err)+")")
 	}
 }
@@ -345,9 +350,7 @@ func (s *session) read(http bool) {
 				return
 			}
 			if size == 0 {
-				if used == len(buf) {
-					buf, used = nil, 0
-				}
+				buf, used = buf[used:], 0 // what was parsed belongs to the items
 				break
 			}
 			used += size
