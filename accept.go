@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"curlew.example/curlew/internal/deflate"
@@ -39,6 +41,8 @@ type upgrader struct {
 	set     *settings
 	deflate *deflate.Config // nil: no compression
 	header  http.Header
+
+	last atomic.Pointer[terms] // those of the last connection: the next one's are often the same
 }
 
 func newUpgrader(o *Options) *upgrader {
@@ -81,11 +85,11 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, al
 			return nil, refuse(w, r, refusalOf(err))
 		}
 	}
-	hs := established{url: r.URL.RequestURI(), proto: r.Proto, subprotocol: answer.Subprotocol}
+	hs := established{url: r.URL.RequestURI(), proto: r.Proto, subprotocol: answer.Subprotocol, server: serverOf(r)}
 	extensions := ""
 	if u.deflate != nil {
 		if p, text, ok := u.deflate.Accept(deflateOffers(answer.Extensions)); ok {
-			hs.deflate, hs.level, extensions = &p, u.deflate.Level, text
+			hs.packed, hs.deflate, hs.level, extensions = true, p, u.deflate.Level, text
 		}
 	}
 	head, err := answer.Append(nil, extensions, u.header)
@@ -104,9 +108,10 @@ func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, head 
 		e.Err = fmt.Errorf("%w: %w", errHijack, err)
 		return nil, e
 	}
+	var leftover []byte
 	if n := brw.Reader.Buffered(); n > 0 { // frames that came right behind the request
-		hs.leftover = make([]byte, n)
-		brw.Reader.Read(hs.leftover)
+		leftover = make([]byte, n)
+		brw.Reader.Read(leftover)
 	}
 	// A handler that stays in ServeHTTP keeps net/http's connection alive; its
 	// buffer need not be.
@@ -123,7 +128,26 @@ func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, head 
 		return nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Err: err}
 	}
 	conn.SetWriteDeadline(time.Time{})
-	return newConn(conn, Server, u.set, a, hs), nil
+	return newConn(conn, Server, u.set, u.terms(hs), a, leftover), nil
+}
+
+// terms returns those of a handshake, which are shared with the last one if they
+// are the same.
+func (u *upgrader) terms(hs established) *terms {
+	t := u.last.Load()
+	if t == nil || t.established != hs {
+		hs.url, hs.proto = strings.Clone(hs.url), strings.Clone(hs.proto) // without the memory of the head
+		hs.subprotocol = strings.Clone(hs.subprotocol)
+		t = newTerms(Server, u.set, hs)
+		u.last.Store(t)
+	}
+	return t
+}
+
+// serverOf returns the server that r came to, nil if that is not known.
+func serverOf(r *http.Request) *http.Server {
+	s, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	return s
 }
 
 // errHijack: usually a middleware's ResponseWriter hides net/http's, that is, has

@@ -11,7 +11,7 @@ import (
 
 // scheduled returns a connection that is armed for at, in an agenda, by hand.
 func scheduled(a *agenda) *Conn {
-	c := newConn(nil, Server, newSettings(nil), a, established{})
+	c := newBare(a)
 	c.clock.wake.Store(int64(noInstant))
 	return c
 }
@@ -65,12 +65,12 @@ func TestAgendaOrder(t *testing.T) {
 func TestAgendaRings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 50
-		a, o := newAgenda(), &Options{PingInterval: -1, InactivityTimeout: -1}
+		a, set := newAgenda(), newSettings(&Options{PingInterval: -1, InactivityTimeout: -1})
 		var conns [n]*Conn
 		var closed [n]time.Duration
 		for i := range conns {
 			near, far := net.Pipe()
-			c := newConn(near, Server, newSettings(o), a, established{})
+			c := newConn(near, Server, set, newTerms(Server, set, established{}), a, nil)
 			c.startClock(never)
 			c.Extend(time.Duration(1+i*37%n) * time.Second)
 			conns[i] = c
@@ -111,7 +111,7 @@ func TestCalendars(t *testing.T) {
 			for _, s := range []*http.Server{first, second, nil, first} {
 				a := h.calendars.agenda(s)
 				near, far := net.Pipe()
-				c := newConn(near, Server, h.upgrader.set, a, established{})
+				c := newConn(near, Server, h.upgrader.set, h.upgrader.terms(established{}), a, nil)
 				c.start()
 				start := time.Now()
 				far.Read(make([]byte, 1)) // the first ping

@@ -3,6 +3,7 @@ package curlew
 import (
 	"crypto/tls"
 	"net"
+	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -26,18 +27,12 @@ import (
 // InactivityTimeout stand still.
 type Conn struct {
 	// Fixed at construction.
-	stream  Stream
-	fd      *poll.FD // nil where the stream has no descriptor of its own
-	set     *settings
-	role    Role
-	packed  bool    // compression was agreed, with
-	level   int     // this level of ours,
-	bits    int     // this window of ours,
-	context bool    // and context takeover
-	agenda  *agenda // when tick is called, and what instants are counted from
-	url     string
-	proto   string
-	subprot string
+	stream Stream
+	fd     *poll.FD // nil where the stream has no descriptor of its own
+	set    *settings
+	terms  *terms
+	agenda *agenda // when tick is called, and what instants are counted from
+	role   Role
 
 	preserve atomic.Bool
 	value    atomic.Value
@@ -75,44 +70,57 @@ type established struct {
 	url         string // of the request
 	proto       string // "HTTP/1.1"
 	subprotocol string
-	deflate     *deflate.Params // nil: no compression
-	level       int             // of our compressor
-	leftover    []byte          // bytes of the peer that came with the handshake; kept
+	packed      bool // compression was agreed, with
+	deflate     deflate.Params
+	level       int          // of our compressor
+	server      *http.Server // of Handle, for its ErrorLog; may be nil
+}
+
+// terms are on what a connection was established and what follows from it. They
+// do not change: connections may share them.
+type terms struct {
+	established
+	bits    int  // our window, and
+	context bool // whether we refer back
+	decoder core.Config
+}
+
+func newTerms(role Role, set *settings, hs established) *terms {
+	t := &terms{established: hs, decoder: set.decoder[role]}
+	if p := &t.deflate; t.packed {
+		t.bits, t.context = p.ServerBits, !p.ServerNoContext
+		t.decoder.InflateBits, t.decoder.KeepContext = p.ClientBits, !p.ClientNoContext
+		if role == Client {
+			t.bits, t.decoder.InflateBits = t.decoder.InflateBits, t.bits
+			t.context, t.decoder.KeepContext = t.decoder.KeepContext, t.context
+		}
+	}
+	return t
 }
 
 // NewConn returns a connection on s, on which a handshake was made elsewhere,
 // without subprotocol and without compression. s belongs to the Conn from then
 // on. Of o the fields for the handshake are not used.
 func NewConn(s Stream, role Role, o *Options) *Conn {
-	c := newConn(s, role, newSettings(o), newAgenda(), established{})
+	set := newSettings(o)
+	c := newConn(s, role, set, newTerms(role, set, established{}), newAgenda(), nil)
 	c.start()
 	return c
 }
 
-// newConn returns a connection that start sets going.
-func newConn(s Stream, role Role, set *settings, a *agenda, hs established) *Conn {
-	c := &Conn{
-		stream: s, fd: poll.New(s), set: set, role: role,
-		agenda: a, url: hs.url, proto: hs.proto, subprot: hs.subprotocol,
-	}
+// newConn returns a connection that start sets going. leftover is what came of the
+// peer with the handshake; it is kept.
+func newConn(s Stream, role Role, set *settings, t *terms, a *agenda, leftover []byte) *Conn {
+	c := &Conn{stream: s, fd: poll.New(s), set: set, role: role, terms: t, agenda: a}
 	c.initClock()
 	c.preserve.Store(set.preserve)
-	config := &set.decoder[role]
 	var d *deflate.Deflater
-	if p := hs.deflate; p != nil {
-		own := *config
-		config = &own
-		c.packed, c.level = true, hs.level
-		config.InflateBits, config.KeepContext = p.ClientBits, !p.ClientNoContext
-		c.bits, c.context = p.ServerBits, !p.ServerNoContext
-		if role == Client {
-			config.InflateBits, config.KeepContext, c.bits, c.context = c.bits, c.context, config.InflateBits, config.KeepContext
-		}
-		d = deflate.NewDeflater(c.level, c.bits, c.context)
+	if t.packed {
+		d = deflate.NewDeflater(t.level, t.bits, t.context)
 	}
-	c.in.decoder = core.NewDecoder(config)
+	c.in.decoder = core.NewDecoder(&t.decoder)
 	c.out.encoder = core.NewEncoder(role == Server, set.maxFrame, d, set.minSize)
-	c.in.buf = hs.leftover
+	c.in.buf = leftover
 	return c
 }
 
@@ -169,9 +177,9 @@ func (c *Conn) SetPreserveFrames(on bool) { c.preserve.Store(on) }
 // Info returns what is known of the connection at this moment.
 func (c *Conn) Info() Info {
 	i := Info{
-		Proto:           c.proto,
-		Subprotocol:     c.subprot,
-		Compressed:      c.packed,
+		Proto:           c.terms.proto,
+		Subprotocol:     c.terms.subprotocol,
+		Compressed:      c.terms.packed,
 		RTT:             time.Duration(c.traffic.rtt.Load()),
 		MessagesRead:    c.traffic.messagesRead.Load(),
 		MessagesWritten: c.traffic.messagesWritten.Load(),
@@ -179,8 +187,8 @@ func (c *Conn) Info() Info {
 		BytesWritten:    c.traffic.bytesWritten.Load(),
 		Dropped:         c.traffic.dropped.Load(),
 	}
-	if c.url != "" {
-		i.URL, _ = url.ParseRequestURI(c.url) // net/url would take a host from "//host/path"
+	if c.terms.url != "" {
+		i.URL, _ = url.ParseRequestURI(c.terms.url) // net/url would take a host from "//host/path"
 	}
 	if a, ok := c.stream.(interface{ LocalAddr() net.Addr }); ok {
 		i.LocalAddr = a.LocalAddr()

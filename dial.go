@@ -97,12 +97,13 @@ func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	stream, err := d.secure(ctx, raw, proxy)
 	var hs established
+	var leftover []byte
 	if err == nil {
 		d.reached = true
 		if wrap := d.o.WrapConn; wrap != nil {
 			stream = wrap(stream)
 		}
-		hs, err = open(stream, q, head, config)
+		hs, leftover, err = open(stream, q, head, config)
 	}
 	if !stop() && err == nil {
 		err = ctx.Err()
@@ -114,7 +115,8 @@ func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
 		}
 		return nil, failed(ctx, d.url.Host, err)
 	}
-	c := newConn(stream, Client, newSettings(&d.o.Options), newAgenda(), hs)
+	set := newSettings(&d.o.Options)
+	c := newConn(stream, Client, set, newTerms(Client, set, hs), newAgenda(), leftover)
 	c.start()
 	return c, nil
 }
@@ -127,40 +129,39 @@ func failed(ctx context.Context, doing string, err error) *HandshakeError {
 	return &HandshakeError{Err: fmt.Errorf("%s: %w", doing, err)}
 }
 
-// open makes the handshake on conn. The error of an answer that will not do is a
-// *HandshakeError.
-func open(conn net.Conn, q *handshake.Request, head []byte, config *deflate.Config) (hs established, err error) {
+// open makes the handshake on conn. leftover is what came behind it. The error of
+// an answer that will not do is a *HandshakeError.
+func open(conn net.Conn, q *handshake.Request, head []byte, config *deflate.Config) (hs established, leftover []byte, err error) {
 	resp, rest, err := exchange(conn, head, http.MethodGet)
 	if err != nil {
-		return hs, err
+		return hs, nil, err
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return hs, refused(resp, "the server did not upgrade the connection")
+		return hs, nil, refused(resp, "the server did not upgrade the connection")
 	}
 	hs = established{url: q.URL.String(), proto: resp.Proto}
 	var exts []handshake.Extension
 	hs.subprotocol, exts, err = handshake.CheckResponse(resp, q.Key, q.Subprotocols, q.Extensions != "")
 	if err == nil && len(exts) > 0 { // and so config is there: all others fail the check
-		hs.level = config.Level
+		hs.packed, hs.level = true, config.Level
 		hs.deflate, err = confirm(config, exts)
 	}
 	if err != nil {
-		return hs, &HandshakeError{Status: resp.StatusCode, Header: resp.Header, Err: err}
+		return hs, nil, &HandshakeError{Status: resp.StatusCode, Header: resp.Header, Err: err}
 	}
 	if len(rest) > 0 {
-		hs.leftover = bytes.Clone(rest) // without the head's memory
+		leftover = bytes.Clone(rest) // without the head's memory
 	}
-	return hs, nil
+	return hs, leftover, nil
 }
 
 // confirm judges the extensions in force: the one that we offer, once, may be.
 // RFC 7692, 7.1; RFC 6455, 4.1.
-func confirm(config *deflate.Config, exts []handshake.Extension) (*deflate.Params, error) {
+func confirm(config *deflate.Config, exts []handshake.Extension) (p deflate.Params, err error) {
 	if len(exts) > 1 || exts[0].Name != deflate.Name {
-		return nil, errors.New("the server uses an extension that was not offered (RFC 6455, 4.1)")
+		return p, errors.New("the server uses an extension that was not offered (RFC 6455, 4.1)")
 	}
-	p, err := config.Confirm(deflateParams(exts[0]))
-	return &p, err
+	return config.Confirm(deflateParams(exts[0]))
 }
 
 // exchange sends the head of a request and reads the answer that counts. With

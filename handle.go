@@ -32,8 +32,7 @@ type eventHandler struct {
 
 func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var ev *Events
-	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
-	c, err := h.upgrader.upgrade(w, r, h.calendars.agenda(server), func() (err error) {
+	c, err := h.upgrader.upgrade(w, r, h.calendars.agenda(serverOf(r)), func() (err error) {
 		ev, err = h.events(r)
 		return err
 	})
@@ -43,7 +42,7 @@ func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if ev == nil {
 		ev = &Events{}
 	}
-	d := &driver{c: c, ev: ev, ctx: context.Background(), server: server}
+	d := &driver{c: c, ev: ev, ctx: context.Background()}
 	c.startClock(never)
 	if c.enter() == nil {
 		go d.handle()
@@ -129,8 +128,8 @@ func (d *driver) guarded(f func(*driver) error) (err error) {
 			return
 		}
 		logf := log.Printf
-		if d.server != nil && d.server.ErrorLog != nil {
-			logf = d.server.ErrorLog.Printf
+		if s := d.c.terms.server; s != nil && s.ErrorLog != nil {
+			logf = s.ErrorLog.Printf
 		}
 		logf("curlew: panic in a callback: %v\n%s", v, debug.Stack())
 	}()

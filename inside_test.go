@@ -38,7 +38,7 @@ func TestWriteDroppedMeanwhile(t *testing.T) {
 // TestNothingBehindClose: messages wait behind a Writer, our Close passes them,
 // and then the Writer gives its turn back.
 func TestNothingBehindClose(t *testing.T) {
-	c := newConn(nil, Server, newSettings(nil), newAgenda(), established{})
+	c := newBare(newAgenda())
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -57,4 +57,10 @@ func TestNothingBehindClose(t *testing.T) {
 	if _, ok := o.popLocked(); ok {
 		t.Error("a message is sent behind the Close")
 	}
+}
+
+// newBare returns a connection without a stream, which is not started.
+func newBare(a *agenda) *Conn {
+	set := newSettings(nil)
+	return newConn(nil, Server, set, newTerms(Server, set, established{}), a, nil)
 }

@@ -45,10 +45,10 @@ func (m *Prepared) encoded(c *Conn) []byte {
 	}
 	k := encodingParameters{maxFrame: c.set.maxFrame}
 	if c.out.encoder.Compresses(len(m.data)) {
-		if c.context {
+		if c.terms.context {
 			return nil
 		}
-		k.level, k.bits = c.level, c.bits
+		k.level, k.bits = c.terms.level, c.terms.bits
 	}
 	if all := m.encodings.Load(); all != nil {
 		for i := range *all {

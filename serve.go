@@ -3,7 +3,6 @@ package curlew
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"curlew.example/curlew/internal/bufs"
 	"curlew.example/curlew/internal/core"
@@ -60,11 +59,10 @@ var errPanic = errors.New("curlew: panic in a callback")
 // A driver turns what the peer sends into callbacks. While one runs the pump is
 // free, so that the clock can have pings answered if it takes long.
 type driver struct {
-	c      *Conn
-	ev     *Events
-	ctx    context.Context
-	server *http.Server // of Handle, for its ErrorLog; may be nil
-	begun  bool         // of Handle
+	c     *Conn
+	ev    *Events
+	ctx   context.Context
+	begun bool // of Handle
 
 	returned bool // of Serve: no callback has panicked
 	corked   bool
