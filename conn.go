@@ -28,7 +28,7 @@ import (
 type Conn struct {
 	// Fixed at construction.
 	stream Stream
-	fd     *poll.FD // nil where the stream has no descriptor of its own
+	fd     poll.FD // usable where the stream is a descriptor
 	set    *settings
 	terms  *terms
 	agenda *agenda // when tick is called, and what instants are counted from
@@ -111,7 +111,8 @@ func NewConn(s Stream, role Role, o *Options) *Conn {
 // newConn returns a connection that start sets going. leftover is what came of the
 // peer with the handshake; it is kept.
 func newConn(s Stream, role Role, set *settings, t *terms, a *agenda, leftover []byte) *Conn {
-	c := &Conn{stream: s, fd: poll.New(s), set: set, role: role, terms: t, agenda: a}
+	c := &Conn{stream: s, set: set, role: role, terms: t, agenda: a}
+	c.fd.Init(s)
 	c.initClock()
 	c.preserve.Store(set.preserve)
 	var d *deflate.Deflater

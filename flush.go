@@ -330,7 +330,7 @@ func (c *Conn) write(p *[]byte, try bool) error {
 	for len(*p) > 0 {
 		var n int
 		var err error
-		if c.fd != nil {
+		if c.fd.Usable() {
 			n, err = c.fd.Send(*p)
 		} else {
 			chunk := (*p)[:min(len(*p), chunkSize)]

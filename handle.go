@@ -89,7 +89,7 @@ func (d *driver) begin() error {
 
 // noteStack tells the clock that the stack is about to grow.
 func (c *Conn) noteStack() {
-	if c.fd != nil && !c.in.grown.Load() {
+	if c.fd.Usable() && !c.in.grown.Load() {
 		c.in.grown.Store(true)
 		c.arm(time.Duration(c.in.heard.Load()) + stackDelay)
 	}

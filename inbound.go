@@ -168,7 +168,7 @@ var errWoken = errors.New("curlew: woken")
 
 // recv reads bytes into buf.
 func (c *Conn) recv() (err error) {
-	if c.fd != nil {
+	if c.fd.Usable() {
 		size := readSize
 		if c.in.decoder.Wanted() > readSize {
 			size *= 4

@@ -60,7 +60,7 @@ func (c *Conn) leave() {
 	c.giveBack()
 	if r := &c.in.reader; r.mine {
 		r.mine = false
-		if c.fd != nil && len(c.in.buf) == 0 {
+		if c.fd.Usable() && len(c.in.buf) == 0 {
 			c.freeBuf() // the application may take its time
 		}
 		c.yield()

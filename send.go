@@ -64,7 +64,7 @@ func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
 	o.sent.Store(int64(c.now()))
 	// With a context that may end, a blocked write must not hold us.
 	try := ctx.Done() != nil
-	if o.busy || o.writer != nil || try && c.fd == nil {
+	if o.busy || o.writer != nil || try && !c.fd.Usable() {
 		return c.writeQueued(ctx, t, p)
 	}
 	o.busyLocked()

@@ -294,7 +294,7 @@ func (d *driver) uncork() {
 	if !start {
 		return
 	}
-	if c.fd != nil {
+	if c.fd.Usable() {
 		if done, _ := c.flush(true); done {
 			return
 		}

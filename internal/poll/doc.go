@@ -8,15 +8,14 @@ package poll
 
 import "net"
 
-// New returns the FD of c, or nil where c has none that may be used directly:
-// only plain TCP and Unix connections, never something that wraps one, and only
-// on Unix systems.
-func New(c any) *FD {
+// Init makes f the FD of c, if c has one that may be used directly: only plain
+// TCP and Unix connections have, never something that wraps one, and only on Unix
+// systems. Else f stays nobody's. An FD must not be copied after Init.
+func (f *FD) Init(c any) {
 	switch c := c.(type) {
 	case *net.TCPConn:
-		return newFD(c)
+		f.init(c)
 	case *net.UnixConn:
-		return newFD(c)
+		f.init(c)
 	}
-	return nil
 }

@@ -11,63 +11,74 @@ import (
 	"curlew.example/curlew/internal/bufs"
 )
 
-// An FD is the descriptor of a connection that the runtime polls. One goroutine
-// at a time may call Recv and one TrySend or Send. Deadlines and Close of the
-// connection end a waiting Recv and Send.
+// An FD is the descriptor of a connection that the runtime polls, to be part of a
+// larger struct. One goroutine at a time may call Recv and one TrySend or Send.
+// Deadlines and Close of the connection end a waiting Recv and Send.
 type FD struct {
-	rc syscall.RawConn
+	rc syscall.RawConn // nil: there is none
 
 	// Owned by the caller of Recv.
 	size int
-	buf  []byte
-	err  error
+	got  *received             // nil while it waits
 	try  func(fd uintptr) bool // f.tryRecv, bound once so that Recv allocates nothing
 }
 
-func newFD(c syscall.Conn) *FD {
-	rc, err := c.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	f := &FD{rc: rc}
-	f.try = f.tryRecv
-	return f
+// received is what a Recv has come back with.
+type received struct {
+	buf []byte
+	err error
 }
+
+var receiveds = sync.Pool{New: func() any { return new(received) }}
+
+func (f *FD) init(c syscall.Conn) {
+	if rc, err := c.SyscallConn(); err == nil {
+		f.rc, f.try = rc, f.tryRecv
+	}
+}
+
+// Usable reports whether the other methods may be called.
+func (f *FD) Usable() bool { return f.rc != nil }
 
 // Recv waits for bytes and returns them in a buffer of bufs with size bytes,
 // which the caller owns. The end of the stream is io.EOF.
-func (f *FD) Recv(size int) ([]byte, error) {
+func (f *FD) Recv(size int) (p []byte, err error) {
 	f.size = size
-	err := f.rc.Read(f.try)
-	p := f.buf
-	f.buf = nil
-	if err == nil {
-		err = f.err
+	err = f.rc.Read(f.try)
+	if g := f.got; g != nil {
+		p = g.buf
+		if err == nil {
+			err = g.err
+		}
+		*g, f.got = received{}, nil
+		receiveds.Put(g)
 	}
 	return p, err
 }
 
 func (f *FD) tryRecv(fd uintptr) bool {
 	p := bufs.Get(f.size)
-	for {
-		n, err := recv(fd, p)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			bufs.Put(p)
-			return false
-		case err != nil:
-			f.err = os.NewSyscallError("recv", err)
-		case n == 0:
-			f.err = io.EOF
-		default:
-			f.buf, f.err = p[:n], nil
-			return true
-		}
+	n, err := recv(fd, p)
+	for err == syscall.EINTR {
+		n, err = recv(fd, p)
+	}
+	if err == syscall.EAGAIN {
 		bufs.Put(p)
+		return false
+	}
+	g := receiveds.Get().(*received)
+	f.got = g
+	switch {
+	case err != nil:
+		g.err = os.NewSyscallError("recv", err)
+	case n == 0:
+		g.err = io.EOF
+	default:
+		g.buf = p[:n]
 		return true
 	}
+	bufs.Put(p)
+	return true
 }
 
 // TrySend writes what the system takes of p without waiting, maybe nothing.
