@@ -227,6 +227,17 @@ func (h *head) get(name string) string {
 	return ""
 }
 
+// list is the value of a field that may stand on several lines.
+func (h *head) list(name string) string {
+	var all []string
+	for _, f := range h.fields {
+		if strings.EqualFold(f.name, name) {
+			all = append(all, f.value)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
 // request is open where a server is tested.
 func (st open) request(s *session) error {
 	h, r, err := s.ask(st.edits)
@@ -274,7 +285,7 @@ func (s *session) answered(h *head, got http.Header) error {
 	if got, offered := got.Values("Sec-WebSocket-Protocol"), h.get("Sec-WebSocket-Protocol"); len(got) > 1 || len(got) == 1 && !hasToken([]string{offered}, got[0]) {
 		return broke(&rule{"only a subprotocol that was offered is selected, once", spec}, "it selected subprotocol %q of %q", got, offered)
 	}
-	extensions, offered := strings.Join(got.Values("Sec-WebSocket-Extensions"), ", "), h.get("Sec-WebSocket-Extensions")
+	extensions, offered := strings.Join(got.Values("Sec-WebSocket-Extensions"), ", "), h.list("Sec-WebSocket-Extensions")
 	if extensions == "" {
 		if s.c.Deflate != nil {
 			return &finding{verdict: Unimplemented, note: "it does not agree to " + s.c.Deflate.Offer}
@@ -365,16 +376,12 @@ func (s *session) reply(r *http.Request) (*head, error) {
 		{"Sec-WebSocket-Accept", acceptKey(r.Header.Get("Sec-WebSocket-Key"))},
 	}}
 	if d := s.c.Deflate; d != nil {
-		offers := strings.Join(r.Header.Values("Sec-WebSocket-Extensions"), ", ")
-		if !strings.Contains(offers, deflateName) ||
-			strings.Contains(d.Answer, "client_max_window_bits") && !strings.Contains(offers, "client_max_window_bits") {
-			return h, &finding{verdict: Unimplemented, note: "it does not offer what " + d.Answer + " answers"}
-		}
-		var err error
-		if s.agreed, err = agree(d.Answer, offers); err != nil {
+		answer, a, err := answerTo(strings.Join(r.Header.Values("Sec-WebSocket-Extensions"), ", "), d.Answer)
+		if err != nil {
 			return h, &finding{verdict: Unimplemented, note: err.Error()}
 		}
-		h.fields = append(h.fields, field{"Sec-WebSocket-Extensions", d.Answer})
+		s.agreed = a
+		h.fields = append(h.fields, field{"Sec-WebSocket-Extensions", answer})
 	}
 	return h, nil
 }

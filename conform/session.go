@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ import (
 // which takes in what the peer sends so that it never has to wait for us, and the
 // script.
 type session struct {
+	ctx    context.Context // of the run
 	c      *Case
 	o      *Options
 	target *Target // nil if a client is tested
@@ -37,8 +39,9 @@ type session struct {
 	size  int    // bytes received
 	woken chan struct{}
 
-	head chan []byte   // gets the peer's head of HTTP, once
-	done chan struct{} // closed when the reader has ended
+	head    chan []byte   // gets the peer's head of HTTP, once
+	done    chan struct{} // closed when the reader has ended
+	unwatch func() bool   // ends the watch over ctx
 
 	// Owned by the script.
 	reading  bool // the reader was started
@@ -58,6 +61,7 @@ type session struct {
 	pings    map[string]bool // sent
 	pieces   []int           // sizes of the frames of the last message
 	deflater *deflate.Deflater
+	packer   *packer // instead of deflater
 	inflater *deflate.Inflater
 	others   []*session
 }
@@ -104,11 +108,12 @@ func (s *session) markClose(v Verdict, note string) {
 	}
 }
 
-func newSession(c *Case, o *Options, t *Target, conn net.Conn, client bool) *session {
+func newSession(ctx context.Context, c *Case, o *Options, t *Target, conn net.Conn, client bool) *session {
 	s := &session{
-		c: c, o: o, target: t, conn: conn, client: client, began: time.Now(),
+		ctx: ctx, c: c, o: o, target: t, conn: conn, client: client, began: time.Now(),
 		woken: make(chan struct{}, 1), head: make(chan []byte, 1), done: make(chan struct{}), pings: make(map[string]bool),
 	}
+	s.unwatch = context.AfterFunc(ctx, func() { abort(conn) })
 	seed := o.Seed
 	for _, b := range []byte(c.ID) {
 		seed = seed*31 + uint64(b)
@@ -118,9 +123,7 @@ func newSession(c *Case, o *Options, t *Target, conn net.Conn, client bool) *ses
 }
 
 // result runs the script and judges.
-func (s *session) result(ctx context.Context) Result {
-	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
-	defer stop()
+func (s *session) result() Result {
 	budget := time.AfterFunc(s.o.budget(s.c), func() { s.conn.Close() })
 	defer budget.Stop()
 	err := s.play(s.c.Script)
@@ -130,8 +133,8 @@ func (s *session) result(ctx context.Context) Result {
 	var f *finding
 	switch {
 	case err == nil:
-	case ctx.Err() != nil:
-		s.mark(Failed, "given up: "+context.Cause(ctx).Error())
+	case s.ctx.Err() != nil:
+		s.mark(Failed, "given up: "+context.Cause(s.ctx).Error())
 	case errors.As(err, &f):
 		s.mark(f.verdict, f.note)
 		s.rule = f.rule
@@ -144,6 +147,7 @@ func (s *session) result(ctx context.Context) Result {
 	r := Result{
 		ID: s.c.ID, Behavior: s.behavior, Close: s.close, Note: strings.Join(s.notes, "; "),
 		Code: s.code, Duration: time.Since(s.began),
+		lost: !slices.ContainsFunc(s.trace, func(l Line) bool { return !l.Sent }),
 	}
 	if v := r.Verdict(); v > OK {
 		r.Rule = s.rule
@@ -173,6 +177,7 @@ func (s *session) play(steps []Step) error {
 
 // finish ends the connection, and those beside it, and waits for their readers.
 func (s *session) finish() {
+	s.unwatch()
 	s.conn.Close()
 	if s.reading {
 		<-s.done
@@ -186,6 +191,18 @@ func (s *session) finish() {
 	}
 	if s.deflater != nil {
 		s.deflater.Release()
+	}
+}
+
+// abort closes a connection without a word, also of TLS, which could have to wait.
+func abort(c net.Conn) {
+	for {
+		under, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			c.Close()
+			return
+		}
+		c = under.NetConn()
 	}
 }
 
