@@ -2,92 +2,149 @@ package conform
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
-	"curlew.example/curlew"
+	"curlew.example/curlew/internal/core"
 	"curlew.example/curlew/wstest"
 )
 
-// echoServer serves every message back, in memory.
-func echoServer(t *testing.T, o *curlew.Options) *Target {
-	n := wstest.NewNetwork(nil)
-	l := n.Listen("example.com:80")
-	ev := &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) { c.Send(t, p) }}
-	s := &http.Server{Handler: curlew.Handle(o, func(*http.Request) (*curlew.Events, error) { return ev, nil })}
-	go s.Serve(l)
-	t.Cleanup(func() { s.Close() })
-	return &Target{Host: "example.com", Path: "/", Dial: func(ctx context.Context) (net.Conn, error) {
-		return n.DialContext(ctx, "tcp", "example.com:80")
-	}}
+// rightly are the results that are not OK for ourselves, with the reasons. Nothing
+// else may be anything but OK.
+var rightly = []allowance{
+	{Unimplemented, "plain*,preserved*,frames of 1", ForBoth, "12 13 14", "no compression is set"},
+	{Unimplemented, "machine", ForBoth, "8 12 13 14", "it has no handshake, and so no extension"},
 }
 
-func TestOurServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &curlew.Options{MaxMessage: 64 << 20, Compression: &curlew.Compression{ServerContext: true, ClientContext: true}}
-		report(t, TestServer(t.Context(), Cases(), echoServer(t, o), nil))
-	})
-}
+// Every case is OK for every way to use the library, in memory.
+func TestOurServer(t *testing.T) { inBubbles(t, ForServers, (*subject).testServer) }
+func TestOurClient(t *testing.T) { inBubbles(t, ForClients, (*subject).testClient) }
 
-// echoClient is a test client as anyone would write it: one case, echoed to its
-// end.
-func echoClient(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error), path string, o *curlew.DialOptions) {
-	d := *o
-	d.DialContext = dial
-	c, err := curlew.Dial(ctx, "ws://example.com"+path, &d)
-	if err != nil {
-		return
+func inBubbles(t *testing.T, role Roles, test testOf) {
+	cases := light(Cases())
+	for i := range subjects {
+		sub := &subjects[i]
+		t.Run(sub.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				judge(t, sub.name, role, cases, test(sub, t, inMemory(), cases, nil))
+				time.Sleep(time.Minute) // whatever ends late
+			})
+		})
 	}
-	var ty curlew.Type
-	var p []byte
-	for {
-		if ty, p, err = c.Read(ctx, p[:0]); err != nil {
-			break
-		}
-		if err = c.Write(ctx, ty, p); err != nil {
-			break
+}
+
+// testOf is testServer or testClient.
+type testOf = func(*subject, *testing.T, place, []*Case, *Options) []Result
+
+// light leaves out what moves megabytes.
+func light(cases []*Case) []*Case {
+	var all []*Case
+	for _, c := range cases {
+		if !c.Heavy {
+			all = append(all, c)
 		}
 	}
-	<-c.Done()
+	return all
 }
 
-func TestOurClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := wstest.NewNetwork(nil)
-		clients := &Clients{Cases: Cases()}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		l := n.Listen("example.com:80")
-		go func() { done <- clients.Serve(ctx, l) }()
-		o := &curlew.DialOptions{Options: curlew.Options{
-			MaxMessage: 64 << 20, Compression: &curlew.Compression{ServerContext: true, ClientContext: true}}}
-		cases := For(Cases(), ForClients)
-		for i := range cases {
-			echoClient(ctx, n.DialContext, fmt.Sprintf("/runCase?case=%d&agent=us", i+1), o)
-		}
-		synctest.Wait()
-		cancel()
-		<-done
-		results := clients.Results("us")
-		if len(results) != len(cases) {
-			t.Errorf("%d results of %d cases", len(results), len(cases))
-		}
-		report(t, results)
-	})
-}
+// The same over the streams that are used in earnest.
+func TestOurServerOverSockets(t *testing.T) { overSockets(t, ForServers, (*subject).testServer) }
+func TestOurClientOverSockets(t *testing.T) { overSockets(t, ForClients, (*subject).testClient) }
 
-// report fails for everything that is not as we promise.
-func report(t *testing.T, results []Result) {
-	t.Helper()
-	for _, r := range results {
-		if r.Verdict() > Informational {
-			t.Errorf("%s: %v, close %v: %s\n%s", r.ID, r.Behavior, r.Close, r.Note, r.Rule)
-			for _, l := range r.Trace {
-				t.Log(l)
+func overSockets(t *testing.T, role Roles, test testOf) {
+	cases := light(Cases())
+	for _, v := range []struct {
+		scheme, subject string
+	}{
+		{"ws", "plain"}, {"ws", "takeover"}, {"ws", "read and write"}, {"wss", "takeover"},
+	} {
+		t.Run(v.scheme+"/"+v.subject, func(t *testing.T) {
+			p := overTCP(t)
+			if v.scheme == "wss" {
+				p = secured(p)
 			}
+			sub := subjectNamed(v.subject)
+			o := &Options{Patience: 100 * time.Millisecond, Parallel: 16}
+			judge(t, v.scheme+" "+sub.name, role, cases, test(sub, t, p, cases, o))
+		})
+	}
+}
+
+func subjectNamed(name string) *subject {
+	for i := range subjects {
+		if subjects[i].name == name {
+			return &subjects[i]
+		}
+	}
+	panic("no subject is called " + name)
+}
+
+// The state machine alone, below everything that knows of time and streams.
+func TestMachine(t *testing.T) {
+	for _, v := range []struct {
+		name string
+		role Roles
+	}{{"server", ForServers}, {"client", ForClients}} {
+		t.Run(v.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cases := light(Cases())
+				judge(t, "machine", v.role, cases, testBare(t, For(cases, v.role), v.role))
+			})
+		})
+	}
+}
+
+// testBare runs cases without handshakes against Machines.
+func testBare(t *testing.T, cases []*Case, role Roles) []Result {
+	var machines sync.WaitGroup
+	target := &Target{Bare: true, Host: "example.com", Path: "/", Dial: func(context.Context) (net.Conn, error) {
+		ours, theirs := wstest.NewLink(nil)
+		machines.Go(func() { runMachine(theirs, role == ForServers) })
+		return ours, nil
+	}}
+	o := (*Options)(nil).filled()
+	var results []Result
+	for _, c := range cases {
+		conn, _ := target.Dial(t.Context())
+		results = append(results, newSession(c, o, target, conn, role == ForServers).result(t.Context()))
+	}
+	machines.Wait()
+	return results
+}
+
+// runMachine is the smallest driver there can be: it echoes until the end.
+func runMachine(conn *wstest.End, server bool) {
+	defer conn.Close()
+	m := core.NewMachine(core.Config{Server: server, MaxMessage: large, MaxFragments: 1 << 20, CheckUTF8: true})
+	var first core.Event
+	var message []byte
+	buf := make([]byte, 4096)
+	for !m.Done() {
+		n, err := conn.Read(buf)
+		m.Feed(buf[:n], func(ev *core.Event) {
+			if ev.Kind != core.Data {
+				return
+			}
+			if ev.First {
+				first, message = *ev, message[:0]
+			}
+			if message = append(message, ev.Payload...); ev.Last {
+				m.Send(first.Opcode, message)
+			}
+		})
+		if _, failed := conn.Write(m.Output()); err != nil || failed != nil {
+			return
+		}
+	}
+	conn.CloseWrite()
+	conn.SetReadDeadline(time.Now().Add(time.Minute))
+	for {
+		if _, err := conn.Read(buf); err != nil {
+			return
 		}
 	}
 }

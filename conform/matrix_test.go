@@ -1,0 +1,301 @@
+package conform
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/wstest"
+)
+
+// A subject is one way to use the library: its settings, and how the application
+// returns what it is sent. Exactly one of events and loop is set.
+type subject struct {
+	name    string
+	options curlew.Options
+	events  func() *curlew.Events                     // for one connection
+	loop    func(ctx context.Context, c *curlew.Conn) // until the connection ends
+}
+
+// large is a limit that no case reaches.
+const large = 64 << 20
+
+// takeover is compression with both contexts kept.
+func takeover() *curlew.Compression {
+	return &curlew.Compression{MinSize: -1, ServerContext: true, ClientContext: true}
+}
+
+// subjects are all settings that change bytes, and all ways to read and write.
+var subjects = []subject{
+	{name: "plain", options: curlew.Options{MaxMessage: large}, events: byMessage},
+	{name: "compressed", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{MinSize: -1}}, events: byMessage},
+	{name: "takeover", options: curlew.Options{MaxMessage: large, Compression: takeover()}, events: byMessage},
+	{name: "level 9", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{Level: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
+	{name: "window of 9 bits", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{MinSize: -1, WindowBits: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
+	{name: "frames of 100", options: curlew.Options{MaxMessage: large, MaxFrame: 100, Compression: takeover()}, events: byMessage},
+	{name: "frames of 1", options: curlew.Options{MaxMessage: large, MaxFrame: 1}, events: byMessage},
+	{name: "packets of 100", options: curlew.Options{MaxMessage: large, MaxPacket: 100, Compression: takeover()}, events: byPart},
+	{name: "preserved frames", options: curlew.Options{MaxMessage: large, PreserveFrames: true}, events: byFrame},
+	{name: "read and write", options: curlew.Options{MaxMessage: large, Compression: takeover()}, loop: readWrite},
+	{name: "reader and writer", options: curlew.Options{MaxMessage: large, Compression: takeover()}, loop: stream},
+}
+
+// byMessage answers from the callback and waits where the queue is full, so that
+// the peer has to wait too.
+func byMessage() *curlew.Events {
+	return &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) {
+		if c.Send(t, p) == curlew.ErrQueueFull {
+			c.Write(context.Background(), t, p)
+		}
+	}}
+}
+
+// byPart sends each piece on as it comes.
+func byPart() *curlew.Events {
+	var w *curlew.Writer
+	return &curlew.Events{Part: func(c *curlew.Conn, t curlew.Type, p []byte, last bool) {
+		if w == nil {
+			w, _ = c.Writer(context.Background(), t)
+		}
+		switch {
+		case w == nil: // the connection has ended
+		case last:
+			w.Finish(p)
+			w = nil
+		default:
+			w.Write(p)
+		}
+	}}
+}
+
+// byFrame sends each frame on as it came.
+func byFrame() *curlew.Events {
+	var w *curlew.Writer
+	return &curlew.Events{Part: func(c *curlew.Conn, t curlew.Type, p []byte, last bool) {
+		if w == nil {
+			w, _ = c.Writer(context.Background(), t)
+		}
+		switch {
+		case w == nil:
+		case last:
+			w.Finish(p)
+			w = nil
+		default:
+			w.WriteFrame(p)
+		}
+	}}
+}
+
+func readWrite(ctx context.Context, c *curlew.Conn) {
+	var p []byte
+	for {
+		t, q, err := c.Read(ctx, p[:0])
+		if err != nil || c.Write(ctx, t, q) != nil {
+			return
+		}
+		p = q
+	}
+}
+
+func stream(ctx context.Context, c *curlew.Conn) {
+	for {
+		t, r, err := c.Reader(ctx)
+		if err != nil {
+			return
+		}
+		w, err := c.Writer(ctx, t)
+		if err != nil {
+			return
+		}
+		if _, err = io.CopyBuffer(struct{ io.Writer }{w}, r, make([]byte, 1000)); err != nil {
+			return
+		}
+		w.Close()
+	}
+}
+
+// play returns what comes until the connection has ended.
+func (sub *subject) play(ctx context.Context, c *curlew.Conn) {
+	if sub.loop != nil {
+		sub.loop(ctx, c)
+	} else {
+		curlew.Serve(ctx, c, sub.events())
+	}
+	select {
+	case <-c.Done():
+	case <-ctx.Done():
+		c.Abort(ctx.Err())
+	}
+}
+
+// ServeHTTP makes the subject a server.
+func (sub *subject) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if sub.loop == nil {
+		curlew.Handle(&sub.options, func(*http.Request) (*curlew.Events, error) { return sub.events(), nil }).ServeHTTP(w, r)
+		return
+	}
+	if c, err := curlew.Accept(w, r, &sub.options); err == nil {
+		sub.play(context.Background(), c)
+	}
+}
+
+// A place is where both sides meet: memory, TCP, TLS.
+type place struct {
+	listener net.Listener
+	scheme   string
+	host     string
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	tls      *tls.Config // of clients
+}
+
+// inMemory works in bubbles.
+func inMemory() place {
+	n := wstest.NewNetwork(nil)
+	return place{n.Listen("example.com:80"), "ws", "example.com:80", n.DialContext, nil}
+}
+
+func overTCP(t *testing.T) place {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return place{l, "ws", l.Addr().String(), new(net.Dialer).DialContext, nil}
+}
+
+// secured puts TLS on a place.
+func secured(p place) place {
+	cert := wstest.Certificate("example.com", "127.0.0.1")
+	p.listener = tls.NewListener(p.listener, &tls.Config{Certificates: []tls.Certificate{cert}})
+	p.scheme, p.tls = "wss", &tls.Config{RootCAs: wstest.Roots(cert), ServerName: "example.com"}
+	return p
+}
+
+// testServer runs the cases against a subject.
+func (sub *subject) testServer(t *testing.T, p place, cases []*Case, o *Options) []Result {
+	s := &http.Server{Handler: sub}
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Serve(p.listener) })
+	target := &Target{Host: "example.com", Path: "/echo", Dial: func(ctx context.Context) (net.Conn, error) {
+		c, err := p.dial(ctx, "tcp", p.host)
+		if err != nil || p.tls == nil {
+			return c, err
+		}
+		secure := tls.Client(c, p.tls)
+		return secure, secure.HandshakeContext(ctx)
+	}}
+	results := TestServer(t.Context(), cases, target, o)
+	s.Close()
+	wg.Wait()
+	return results
+}
+
+// testClient lets a subject go through all cases, several at once.
+func (sub *subject) testClient(t *testing.T, p place, cases []*Case, o *Options) []Result {
+	n := len(For(cases, ForClients))
+	options := o.filled()
+	left := n
+	all := make(chan struct{})
+	options.Progress = func(Result) { // never two at once
+		if left--; left == 0 {
+			close(all)
+		}
+	}
+	clients := &Clients{Cases: cases, Options: options}
+	ctx, cancel := context.WithCancel(t.Context())
+	var serving sync.WaitGroup
+	serving.Go(func() { clients.Serve(ctx, p.listener) })
+
+	d := &curlew.DialOptions{Options: sub.options, DialContext: p.dial, TLS: p.tls}
+	var visiting sync.WaitGroup
+	next := make(chan int)
+	for range options.Parallel {
+		visiting.Go(func() {
+			for i := range next {
+				if c, err := curlew.Dial(ctx, p.caseURL(i, "us"), d); err == nil {
+					sub.play(ctx, c)
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- i + 1
+	}
+	close(next)
+	visiting.Wait()
+	select {
+	case <-all: // the last client is gone before its case is judged
+	case <-time.After(time.Minute):
+	}
+	cancel()
+	serving.Wait()
+	return clients.Results("us")
+}
+
+func (p place) caseURL(number int, agent string) string {
+	return fmt.Sprintf("%s://%s/runCase?case=%d&agent=%s", p.scheme, p.host, number, agent)
+}
+
+// judge fails for every result that is not OK and not allowed.
+func judge(t *testing.T, sub string, role Roles, cases []*Case, results []Result) {
+	t.Helper()
+	cases = For(cases, role)
+	if len(results) != len(cases) {
+		t.Errorf("%d results of %d cases", len(results), len(cases))
+	}
+	for i := range results {
+		r := &results[i]
+		if r.Verdict() == OK || allowed(sub, role, r) {
+			continue
+		}
+		t.Errorf("%s: %v, close %v: %s\n%s", r.ID, r.Behavior, r.Close, r.Note, r.Rule)
+		for _, l := range r.Trace {
+			t.Log(l)
+		}
+	}
+}
+
+// An allowance is for a result that is not OK and nevertheless right.
+type allowance struct {
+	verdict  Verdict // Informational or Unimplemented
+	subjects string  // patterns of names, as of path.Match, separated by commas
+	roles    Roles
+	cases    string // as for selected
+	why      string
+}
+
+func allowed(sub string, role Roles, r *Result) bool {
+	return slices.ContainsFunc(rightly, func(a allowance) bool {
+		return a.verdict == r.Verdict() && a.roles&role != 0 && named(a.subjects, sub) && selected(a.cases, r.ID)
+	})
+}
+
+func named(patterns, name string) bool {
+	for p := range strings.SplitSeq(patterns, ",") {
+		if ok, _ := path.Match(p, name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// selected is Select for one ID and patterns in one line; of none there is none.
+func selected(patterns, id string) bool {
+	c := []*Case{{ID: id}}
+	chosen := false
+	for p := range strings.FieldsSeq(patterns) {
+		if _, err := Select(c, []string{strings.TrimPrefix(p, "-")}); err == nil {
+			chosen = !strings.HasPrefix(p, "-")
+		}
+	}
+	return chosen
+}
