@@ -110,7 +110,7 @@ func testBare(t *testing.T, cases []*Case, role Roles) []Result {
 	var results []Result
 	for _, c := range cases {
 		conn, _ := target.Dial(t.Context())
-		results = append(results, newSession(c, o, target, conn, role == ForServers).result(t.Context()))
+		results = append(results, newSession(t.Context(), c, o, target, conn, role == ForServers).result())
 	}
 	machines.Wait()
 	return results
