@@ -3,10 +3,13 @@ package conform
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,8 +29,13 @@ type Clients struct {
 	Options *Options
 
 	// Reported is told an agent's results, in the order of the cases, when it asks
-	// for /updateReports. It may be called by several goroutines at once.
+	// for /updateReports, before that connection ends. It may be called by several
+	// goroutines at once.
 	Reported func(agent string, results []Result)
+
+	// Once: Serve returns nil after the first /updateReports, when that connection
+	// has ended.
+	Once bool
 
 	mu      sync.Mutex // guards the following
 	results map[string]map[string]Result
@@ -40,22 +48,35 @@ const maxAgents = 1000
 // are gone. A TLS listener makes it a server for wss.
 func (s *Clients) Serve(ctx context.Context, l net.Listener) error {
 	o, cases := s.Options.filled(), For(s.Cases, ForClients)
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	defer cancel()
+	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	for {
 		conn, err := l.Accept()
 		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
+			switch cause := context.Cause(ctx); {
+			case cause == errOnce:
+				return nil
+			case cause != nil:
+				return cause
 			}
 			return err
 		}
-		wg.Go(func() { s.serve(ctx, conn, o, cases) })
+		wg.Go(func() { s.serve(ctx, conn, o, cases, func() { cancel(errOnce) }) })
 	}
+}
+
+// errOnce ends a server that is to report once.
+var errOnce = errors.New("reported")
+
+// Agents returns the names of those of whom there are results, sorted.
+func (s *Clients) Agents() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.results))
 }
 
 // Results returns what is known of an agent, in the order of the cases.
@@ -86,10 +107,10 @@ func (s *Clients) keep(agent string, r Result) {
 	s.results[agent][r.ID] = r
 }
 
-// serve plays one connection's part.
-func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []*Case) {
+// serve plays one connection's part. It calls end when Serve is to return.
+func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []*Case, end func()) {
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { abort(conn) })
 	defer stop()
 	conn.SetReadDeadline(time.Now().Add(o.Timeout * o.scale()))
 	head, rest, err := readHead(conn)
@@ -109,7 +130,7 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 	agent := q.Get("agent")
 	number, _ := strconv.Atoi(q.Get("case"))
 	at := func(c *Case) *session {
-		session := newSession(c, o, nil, &unread{conn, rest}, false)
+		session := newSession(ctx, c, o, nil, &unread{conn, rest}, false)
 		session.head <- head
 		session.listen(false)
 		return session
@@ -119,7 +140,10 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 	case u.Path == "/getCaseCount":
 		reply = strconv.Itoa(len(cases))
 	case u.Path == "/runCase" && known:
-		r := at(cases[number-1]).result(ctx)
+		r := at(cases[number-1]).result()
+		if ctx.Err() != nil {
+			return
+		}
 		s.keep(agent, r)
 		if o.Progress != nil {
 			s.mu.Lock()
@@ -151,7 +175,10 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 	if reply != "" {
 		c.Script = script{opens(), send(text(reply))}
 	}
-	at(c).result(ctx)
+	at(c).result()
+	if u.Path == "/updateReports" && s.Once {
+		end()
+	}
 }
 
 // readHead reads up to the empty line; rest came behind it.

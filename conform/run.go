@@ -92,21 +92,42 @@ func ServerAt(address string, t *tls.Config) (*Target, error) {
 }
 
 // TestServer runs those of the cases that test servers and returns the results
-// in their order. When ctx ends, so do the cases; those that did not begin have
-// no result.
+// in their order. When ctx ends, so do the cases; those that were not done have
+// no result. It gives up a server that does not answer any more: then the cases
+// that met nobody have no result either.
 func TestServer(ctx context.Context, cases []*Case, t *Target, o *Options) []Result {
 	o = o.filled()
 	cases = For(cases, ForServers)
 	results := make([]*Result, len(cases))
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	var mu sync.Mutex
+	var lost []int // the last cases, as far as they met nobody
 	run := func(i int) {
 		r := testServer(ctx, cases[i], t, o)
+		if ctx.Err() != nil {
+			return
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		results[i] = &r
 		if o.Progress != nil {
 			o.Progress(r)
 		}
+		if !r.lost {
+			lost = nil
+			return
+		}
+		if lost = append(lost, i); len(lost) < 2*o.Parallel {
+			return
+		}
+		if _, err := Probe(ctx, t, o); err != nil {
+			for _, i := range lost {
+				results[i] = nil
+			}
+			giveUp()
+		}
+		lost = nil
 	}
 	var wg sync.WaitGroup
 	next := make(chan int)
@@ -139,16 +160,26 @@ func TestServer(ctx context.Context, cases []*Case, t *Target, o *Options) []Res
 	return all
 }
 
+// redial is how long a server that is not there is left alone.
+const redial = 100 * time.Millisecond
+
 // testServer runs one case on a connection of its own.
 func testServer(ctx context.Context, c *Case, t *Target, o *Options) Result {
 	dialing, cancel := context.WithTimeout(ctx, o.Timeout*o.scale())
 	defer cancel()
 	began := time.Now()
 	conn, err := t.Dial(dialing)
-	if err != nil {
-		return Result{ID: c.ID, Behavior: Failed, Note: "no connection: " + reason(err), Duration: time.Since(began)}
+	for err != nil && dialing.Err() == nil {
+		select { // it may be about to be started again, after the case before this one
+		case <-dialing.Done():
+		case <-time.After(redial):
+			conn, err = t.Dial(dialing)
+		}
 	}
-	return newSession(c, o, t, conn, true).result(ctx)
+	if err != nil {
+		return Result{ID: c.ID, Behavior: Failed, Note: "no connection: " + reason(err), Duration: time.Since(began), lost: true}
+	}
+	return newSession(ctx, c, o, t, conn, true).result()
 }
 
 // second is another connection to the server that is tested.
@@ -156,13 +187,13 @@ func (s *session) second() (*session, error) {
 	if s.target == nil || !s.client {
 		return nil, errors.New("only servers take a second connection")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.wait())
+	ctx, cancel := context.WithTimeout(s.ctx, s.wait())
 	defer cancel()
 	conn, err := s.target.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	other := newSession(s.c, s.o, s.target, conn, true)
+	other := newSession(s.ctx, s.c, s.o, s.target, conn, true)
 	s.others = append(s.others, other)
 	return other, nil
 }

@@ -342,7 +342,12 @@ func shut() Step {
 // pause waits without listening.
 func pause(d time.Duration) Step {
 	return do(func(s *session) error {
-		time.Sleep(d * s.o.scale())
+		timer := newTimer(d * s.o.scale())
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-s.ctx.Done():
+		}
 		return nil
 	})
 }

@@ -50,6 +50,8 @@ type Result struct {
 	Code     int           `json:"code,omitempty"`     // of the peer's Close; 0: none came
 	Duration time.Duration `json:"duration,omitempty"` // in nanoseconds
 	Trace    []Line        `json:"trace,omitempty"`    // if a verdict is not OK, or all are wanted
+
+	lost bool // nobody was met
 }
 
 // Verdict is the worse one of both.

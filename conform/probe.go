@@ -1,0 +1,62 @@
+package conform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Probe asks a server whether there is anything to test: it makes a handshake and
+// has a few messages returned. It tells how long the slowest of these steps took,
+// see ScaleFor.
+func Probe(ctx context.Context, t *Target, o *Options) (time.Duration, error) {
+	o = o.filled()
+	dialing, cancel := context.WithTimeout(ctx, o.Timeout*o.scale())
+	defer cancel()
+	began := time.Now()
+	conn, err := t.Dial(dialing)
+	switch {
+	case ctx.Err() != nil:
+		return 0, context.Cause(ctx)
+	case dialing.Err() != nil && err != nil:
+		return 0, fmt.Errorf("conform: no connection within %v", o.Timeout*o.scale())
+	case err != nil:
+		return 0, fmt.Errorf("conform: no connection: %w", err)
+	}
+	var slowest time.Duration
+	lap := do(func(*session) error {
+		now := time.Now()
+		slowest, began = max(slowest, now.Sub(began)), now
+		return nil
+	})
+	echoes := false
+	s := newSession(ctx, &Case{ID: "probe", Script: script{
+		opens(), lap,
+		do(func(*session) error { echoes = true; return nil }),
+		echo(text("curlew")), lap,
+		echo(text("")), lap,
+		echo(bin(make([]byte, 1000))), lap,
+		send(closing(1000, "")),
+		do(func(s *session) error { s.over = true; return nil }),
+	}}, o, t, conn, true)
+	r := s.result()
+	switch {
+	case ctx.Err() != nil:
+		return 0, context.Cause(ctx)
+	case r.Behavior > Informational && echoes:
+		return 0, fmt.Errorf("conform: that is no echo server: %s", r.Note)
+	case r.Behavior > Informational:
+		return 0, errors.New("conform: no WebSocket: " + r.Note)
+	}
+	return slowest, nil
+}
+
+// ScaleFor is the Options.Scale for a server of which Probe tells that it took d:
+// with as many connections at once as usual it must not seem silent.
+func ScaleFor(d time.Duration, o *Options) int {
+	const most = 20
+	o = o.filled()
+	d *= time.Duration(o.Parallel)
+	return int(min(1+d/o.Patience, most))
+}
