@@ -1,0 +1,102 @@
+package conform
+
+import (
+	"fmt"
+	"math/rand/v2"
+)
+
+// What families of cases are made with.
+
+// group completes cases that have the rule in common: IDs prefix.1, prefix.2 and
+// so on in their order, and Spec and Rule where a case has none of its own. New
+// cases go to the end, so that no ID changes.
+func group(prefix, spec, rule string, cases ...Case) []Case {
+	for i := range cases {
+		c := &cases[i]
+		c.ID = fmt.Sprintf("%s.%d", prefix, i+1)
+		if c.Spec == "" {
+			c.Spec = spec
+		}
+		if c.Rule == "" {
+			c.Rule = rule
+		}
+	}
+	return cases
+}
+
+// A way is how frames are cut into writes.
+type way struct {
+	name string
+	send func(...frame) Step
+}
+
+var ways = [...]way{
+	{"in one write", send},
+	{"a frame per write", perFrame},
+	{"octet by octet", octetwise},
+}
+
+// perFrame writes each frame by itself.
+func perFrame(frames ...frame) Step {
+	var st steps
+	for _, f := range frames {
+		st = append(st, send(f))
+	}
+	return st
+}
+
+// octetwise writes each octet by itself.
+func octetwise(frames ...frame) Step { return chop(1, frames...) }
+
+// letters is a text of n ASCII characters that does not repeat itself.
+func letters(n int) string {
+	random := rand.New(rand.NewPCG(1, 1))
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(' ' + random.Uint32N('~'-' '+1))
+	}
+	return string(p)
+}
+
+// octets is n bytes of every value that do not repeat themselves.
+func octets(n int) []byte {
+	random := rand.New(rand.NewPCG(2, 2))
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(random.Uint32())
+	}
+	return p
+}
+
+// nonZero are the seven combinations of the reserved bits that are not 0.
+var nonZero = [...]byte{rsv3, rsv2, rsv2 | rsv3, rsv1, rsv1 | rsv3, rsv1 | rsv2, rsv1 | rsv2 | rsv3}
+
+// A peer that leaves out what it owed for the good frames before the wrong one is
+// not strict.
+const beforeItFails = "what came before the wrong frame was not answered"
+
+// failsBehind wants the echo of m, which was right, and then the connection
+// failed for what came behind it.
+func failsBehind(m frame, codes ...int) Step {
+	return do(func(s *session) error {
+		ev, err := s.next(s.wait())
+		switch {
+		case err == errSilence:
+			return s.failed("waited %v in vain for %s", s.wait(), m)
+		case err != nil:
+			return err
+		case ev.kind == 0 || ev.kind == opClose:
+			s.mark(NonStrict, beforeItFails)
+			return failsStep{codes}.judge(s, ev)
+		}
+		if err := s.same(ev, m); err != nil {
+			return err
+		}
+		return fails(codes...).run(s)
+	})
+}
+
+// onThis is a branch for exactly this message or control frame.
+func onThis(f frame, v Verdict, note string, then ...Step) branch {
+	return branch{func(ev event) bool { return (*session)(nil).same(ev, f) == nil }, v, note, then}
+}
