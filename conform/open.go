@@ -3,7 +3,9 @@ package conform
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha1"
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -14,11 +16,15 @@ import (
 
 // A head is a request or a response of HTTP/1.1 as it goes on the wire.
 type head struct {
+	before []byte // in front of it, in the same write
 	first  string
 	fields []field
-	tail   []byte // right behind the empty line
-	eol    string // instead of CR LF
-	raw    []byte // instead of all that
+	tail   []byte  // right behind the empty line
+	frames []frame // behind that
+	eol    string  // instead of CR LF
+	colon  string  // instead of a colon and a space
+	chop   int     // bytes a write; 0: all at once
+	raw    []byte  // instead of all that
 }
 
 type field struct{ name, value string }
@@ -26,7 +32,8 @@ type field struct{ name, value string }
 // An edit changes a right head into the one that a case wants.
 type edit func(*head)
 
-// line sets the first line; {path} stands for the target's path.
+// line sets the first line. In it {path} stands for the target's path, {scheme}
+// for http or https, {host} for the target's host.
 func line(text string) edit { return func(h *head) { h.first = text } }
 
 // set replaces the field of that name, or adds it.
@@ -57,6 +64,27 @@ func del(name string) edit {
 // behind puts bytes right behind the head, in the same write.
 func behind(p []byte) edit { return func(h *head) { h.tail = append(h.tail, p...) } }
 
+// pipelined puts frames right behind the head, in the same write.
+func pipelined(f ...frame) edit { return func(h *head) { h.frames = append(h.frames, f...) } }
+
+// before puts bytes in front of the head, in the same write.
+func before(p []byte) edit { return func(h *head) { h.before = append(h.before, p...) } }
+
+// pieces writes the head in pieces of n bytes.
+func pieces(n int) edit { return func(h *head) { h.chop = n } }
+
+// colon separates names and values by this instead of a colon and a space.
+func colon(text string) edit { return func(h *head) { h.colon = text } }
+
+// each changes every field.
+func each(change func(field) field) edit {
+	return func(h *head) {
+		for i, f := range h.fields {
+			h.fields[i] = change(f)
+		}
+	}
+}
+
 // instead puts these bytes in the place of the head.
 func instead(p []byte) edit { return func(h *head) { h.raw = p } }
 
@@ -65,20 +93,31 @@ func eol(text string) edit { return func(h *head) { h.eol = text } }
 
 func (h *head) bytes() []byte {
 	if h.raw != nil {
-		return append(slices.Clone(h.raw), h.tail...)
+		return slices.Concat(h.before, h.raw, h.tail)
 	}
-	eol := "\r\n"
-	if h.eol != "" {
-		eol = h.eol
-	}
+	eol, colon := cmp.Or(h.eol, "\r\n"), cmp.Or(h.colon, ": ")
 	var b bytes.Buffer
+	b.Write(h.before)
 	b.WriteString(h.first + eol)
 	for _, f := range h.fields {
-		b.WriteString(f.name + ": " + f.value + eol)
+		b.WriteString(f.name + colon + f.value + eol)
 	}
 	b.WriteString(eol)
 	b.Write(h.tail)
 	return b.Bytes()
+}
+
+// say writes a head and what is behind it.
+func (s *session) say(h *head) {
+	s.note(true, "HTTP "+excerpt([]byte(h.first)))
+	p := append(h.bytes(), s.encode(h.frames)...)
+	if h.chop == 0 {
+		s.write(p)
+		return
+	}
+	for q := range slices.Chunk(p, h.chop) {
+		s.write(q)
+	}
 }
 
 // acceptKey is RFC 6455, 4.2.2.
@@ -105,7 +144,7 @@ func opensWith(check func(s *session, got http.Header) error, edits ...edit) Ste
 // isHandshake reports whether a step begins the connection by itself.
 func isHandshake(st Step) bool {
 	switch st.(type) {
-	case open, refused, rejected, bare:
+	case open, asked, asking, rejected, requested, bare:
 		return true
 	}
 	return false
@@ -174,10 +213,13 @@ func (s *session) ask(edits []edit) (*head, *http.Response, error) {
 	for _, e := range edits {
 		e(h)
 	}
-	h.first = strings.ReplaceAll(h.first, "{path}", s.target.Path)
-	s.note(true, "HTTP "+h.first)
+	scheme := "http"
+	if _, ok := s.conn.(*tls.Conn); ok {
+		scheme = "https"
+	}
+	h.first = strings.NewReplacer("{path}", s.target.Path, "{scheme}", scheme, "{host}", s.target.Host).Replace(h.first)
 	s.listen(true)
-	s.write(h.bytes())
+	s.say(h)
 	p, err := s.peersHead()
 	if err != nil {
 		return h, nil, err
@@ -209,6 +251,12 @@ func (s *session) peersHead() ([]byte, error) {
 		s.head <- p
 		return s.peersHead()
 	case <-s.done:
+		select {
+		case p := <-s.head: // both at once
+			s.head <- p
+			return s.peersHead()
+		default:
+		}
 		return nil, errGone
 	case <-timer.C:
 		return nil, s.failed("no head of HTTP came within %v", s.wait())
@@ -282,8 +330,11 @@ func (s *session) answered(h *head, got http.Header) error {
 	if err != nil {
 		return err
 	}
-	if got, offered := got.Values("Sec-WebSocket-Protocol"), h.get("Sec-WebSocket-Protocol"); len(got) > 1 || len(got) == 1 && !hasToken([]string{offered}, got[0]) {
-		return broke(&rule{"only a subprotocol that was offered is selected, once", spec}, "it selected subprotocol %q of %q", got, offered)
+	if selected := got.Values("Sec-WebSocket-Protocol"); len(selected) > 0 {
+		offered := h.list("Sec-WebSocket-Protocol")
+		if len(selected) > 1 || !slices.Contains(split(offered), selected[0]) || !isToken(selected[0]) {
+			return broke(&rule{"only a subprotocol that was offered is selected, once", spec}, "it selected subprotocol %q of %q", selected, offered)
+		}
 	}
 	extensions, offered := strings.Join(got.Values("Sec-WebSocket-Extensions"), ", "), h.list("Sec-WebSocket-Extensions")
 	if extensions == "" {
@@ -301,6 +352,24 @@ func (s *session) answered(h *head, got http.Header) error {
 	return nil
 }
 
+// split are the members of a list.
+func split(list string) []string {
+	var all []string
+	for t := range strings.SplitSeq(list, ",") {
+		if t = strings.Trim(t, " \t"); t != "" {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// isToken: RFC 9110, 5.6.2.
+func isToken(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
+	}) < 0
+}
+
 // hasToken reports whether a list of tokens has one, whatever its case.
 func hasToken(values []string, token string) bool {
 	for _, v := range values {
@@ -311,49 +380,6 @@ func hasToken(values []string, token string) bool {
 		}
 	}
 	return false
-}
-
-// refused sends a request as edited and wants it refused, with one of the
-// statuses, and the connection closed or the request at least not upgraded.
-type refused struct {
-	edits    []edit
-	statuses []int
-	check    func(s *session, got http.Header) error
-}
-
-// refuses wants a request refused; any status from 400 to 499 will do where none
-// is given, and so will an end of the stream.
-func refuses(statuses []int, edits ...edit) Step { return refused{edits: edits, statuses: statuses} }
-
-func (st refused) run(s *session) error {
-	s.opened, s.over = true, true
-	if s.bare() {
-		s.listen(false)
-		return &finding{verdict: Unimplemented, note: "there is no handshake"}
-	}
-	_, r, err := s.ask(st.edits)
-	if err == errGone {
-		if len(st.statuses) > 0 {
-			s.mark(NonStrict, fmt.Sprintf("it ended the stream without a status, which should be %d", st.statuses[0]))
-		}
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	switch code := r.StatusCode; {
-	case code == http.StatusSwitchingProtocols:
-		return s.failed("it accepted a handshake that it must refuse")
-	case code < 400:
-		return s.failed("it answered %s to a handshake that it must refuse", r.Status)
-	case len(st.statuses) == 0 && code < 500, slices.Contains(st.statuses, code):
-	default:
-		s.mark(NonStrict, "it refused with "+r.Status)
-	}
-	if st.check != nil {
-		return st.check(s, r.Header)
-	}
-	return nil
 }
 
 // request of the client's, parsed, while a client is tested.
@@ -409,37 +435,6 @@ func (st open) answer(s *session) error {
 			return err
 		}
 	}
-	s.note(true, "HTTP "+h.first)
-	s.write(h.bytes())
+	s.say(h)
 	return nil
-}
-
-// rejected answers a client's request as edited, and wants the client to give
-// up: it ends the stream and sends no frame. RFC 6455, 4.1.
-type rejected struct{ edits []edit }
-
-func rejects(edits ...edit) Step { return rejected{edits} }
-
-func (st rejected) run(s *session) error {
-	s.opened, s.over = true, true
-	r, err := s.requestHead()
-	if err != nil {
-		return err
-	}
-	h, _ := s.reply(r)
-	for _, e := range st.edits {
-		e(h)
-	}
-	s.note(true, "HTTP "+h.first)
-	s.write(h.bytes())
-	it, err := s.take(s.wait())
-	switch {
-	case err == errSilence:
-		return s.failed("it did not end the connection within %v", s.wait())
-	case it.end == errEndless:
-		return s.failed("it sends without end")
-	case it.end != nil:
-		return nil
-	}
-	return s.failed("it accepted an answer that it must not: it sent %s", it.frame)
 }

@@ -71,8 +71,9 @@ type item struct {
 	at    time.Time
 	frame received
 	wrong *rule
-	size  int   // on the wire
-	end   error // io.EOF: orderly
+	size  int    // on the wire
+	body  []byte // instead of a frame: of an answer that is no 101
+	end   error  // io.EOF: orderly
 }
 
 // A finding ends a script.
@@ -333,28 +334,41 @@ func (s *session) read(http bool) {
 	defer close(s.done)
 	var buf []byte
 	used := 0
+	body := false // of an answer that is not 101
 	chunk := make([]byte, 64<<10)
 	for {
 		n, err := s.conn.Read(chunk)
 		buf = append(buf, chunk[:n]...)
-		if http {
+		for http {
 			i := bytes.Index(buf, []byte("\r\n\r\n"))
 			if i < 0 && len(buf) > 64<<10 {
 				s.put(item{end: errors.New("its head of HTTP has no end")})
 				return
 			}
-			if i >= 0 || err != nil {
-				if i >= 0 {
-					used, http = i+4, false
-				} else {
-					used = len(buf)
-				}
-				head := bytes.Clone(buf[:used])
-				s.note(false, "HTTP "+excerpt(head[:firstLine(head)]))
-				s.head <- head
+			if i < 0 && err == nil {
+				break
+			}
+			used = len(buf)
+			if i >= 0 {
+				used, http = i+4, false
+			}
+			head := bytes.Clone(buf[:used])
+			s.note(false, "HTTP "+excerpt(head[:firstLine(head)]))
+			if i >= 0 && isInterim(head) {
+				buf, http = buf[used:], true
+				continue
+			}
+			s.head <- head
+			body = s.client && !isSwitch(head)
+			break
+		}
+		if body {
+			if used < len(buf) {
+				s.put(item{body: buf[used:], size: len(buf) - used})
+				buf, used = nil, 0
 			}
 		}
-		for !http {
+		for !http && !body {
 			r, size, need, wrong := parse(buf[used:])
 			if wrong != nil && size == 0 {
 				s.put(item{frame: r, wrong: wrong})
@@ -383,6 +397,19 @@ func (s *session) read(http bool) {
 	}
 }
 
+// isSwitch reports whether a head is that of a 101.
+func isSwitch(head []byte) bool {
+	words := bytes.Fields(head[:firstLine(head)])
+	return len(words) >= 2 && string(words[1]) == "101"
+}
+
+// isInterim reports whether a head is one of those that come before the answer.
+// RFC 9110, 15.2.
+func isInterim(head []byte) bool {
+	words := bytes.Fields(head[:firstLine(head)])
+	return len(words) >= 2 && len(words[1]) == 3 && words[1][0] == '1' && !isSwitch(head)
+}
+
 func firstLine(p []byte) int {
 	if i := bytes.IndexByte(p, '\r'); i >= 0 {
 		return i
@@ -398,6 +425,8 @@ func (s *session) put(it item) {
 		s.note(false, "end of stream")
 	case it.end != nil:
 		s.note(false, "end: "+reason(it.end))
+	case it.body != nil:
+		s.note(false, fmt.Sprintf("%d bytes %s", len(it.body), excerpt(it.body)))
 	default:
 		s.note(false, it.frame.String())
 	}
@@ -488,6 +517,9 @@ func (s *session) next(d time.Duration) (event, error) {
 		}
 		if it.end != nil {
 			return event{end: it.end, at: it.at}, nil
+		}
+		if it.body != nil {
+			continue
 		}
 		ev, whole, err := s.frame(it)
 		if err != nil {
