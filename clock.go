@@ -23,8 +23,6 @@ type clock struct {
 	turns    uint32        // of the pump, when it was last seen free
 	pinged   time.Duration // when the last ping was sent
 	interval time.Duration // until the next one
-
-	pings pings
 }
 
 // noInstant never comes.
@@ -147,7 +145,7 @@ func (c *Conn) tickWrite(now time.Duration) time.Duration {
 	}
 	c.out.mu.Lock()
 	idle := noInstant
-	if w := c.out.writer; w != nil && !c.out.control.Closing().Queued {
+	if w := c.out.writer; w != nil && !c.out.closingLocked().Queued {
 		idle = w.last + c.set.write
 		if c.out.busy || len(w.parts) > 0 {
 			idle = now + c.set.write // not before its pieces are written

@@ -50,14 +50,14 @@ func (c *Conn) Abort(cause error) {
 }
 
 // ended reports whether Err is set.
-func (c *Conn) ended() bool { return c.life.over.Load() }
+func (c *Conn) ended() bool { return c.life.err.Load() != nil }
 
 // close begins the close handshake for the reason e, and reports whether it is
 // the first to do so.
 func (c *Conn) close(e *CloseError) bool {
 	o := &c.out
 	o.mu.Lock()
-	if o.closed || !o.control.Close(e.Code, e.Reason) {
+	if o.closed || !o.controlLocked().Close(e.Code, e.Reason) {
 		o.mu.Unlock()
 		return false
 	}
@@ -73,7 +73,7 @@ func (c *Conn) close(e *CloseError) bool {
 func (c *Conn) closeFull() {
 	o := &c.out
 	o.mu.Lock()
-	if o.closed || !o.control.Close(PolicyViolation, "send queue full") {
+	if o.closed || !o.controlLocked().Close(PolicyViolation, "send queue full") {
 		o.mu.Unlock()
 		return
 	}
@@ -100,7 +100,7 @@ func (c *Conn) closeBegun() {
 func (c *Conn) received(ev *core.Event) {
 	o := &c.out
 	o.mu.Lock()
-	o.control.Handle(ev)
+	o.controlLocked().Handle(ev)
 	if ev.Kind == core.Ping {
 		o.mu.Unlock()
 		return
@@ -125,7 +125,7 @@ func (c *Conn) closeWritten() {
 	o := &c.out
 	o.mu.Lock()
 	o.written = true
-	s := o.control.Closing()
+	s := o.closingLocked()
 	done := s.Received || s.Failed
 	o.mu.Unlock()
 	if done {
@@ -155,7 +155,7 @@ func (c *Conn) finish(e *CloseError, polite bool) {
 	default:
 		final = *o.cause
 	}
-	received := o.control.Closing().Received
+	received := o.closingLocked().Received
 	final.orderly = polite && received
 	if !o.busy {
 		o.encoder.Release()
@@ -165,7 +165,11 @@ func (c *Conn) finish(e *CloseError, polite bool) {
 		c.clock.deadline.Store(int64(c.now() + c.set.close))
 	}
 	c.life.closing.Store(true)
-	c.life.end(&final, polite) // under the lock: who is refused for o.closed finds Err set
+	c.life.polite.Store(polite)
+	c.life.err.Store(&final) // under the lock: who is refused for o.closed finds Err set
+	if c.life.done != nil {
+		close(c.life.done)
+	}
 	o.mu.Unlock()
 
 	notify()
@@ -181,18 +185,6 @@ func (c *Conn) finish(e *CloseError, polite bool) {
 	c.window.signal()
 	if c.in.pump.CompareAndSwap(pumpFree, pumpGone) {
 		go c.retire()
-	}
-}
-
-// end sets err.
-func (l *lifetime) end(e *CloseError, polite bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.polite.Store(polite)
-	l.err = e
-	l.over.Store(true)
-	if l.done != nil {
-		close(l.done)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +34,7 @@ type Conn struct {
 	role   Role
 
 	preserve atomic.Bool
-	value    atomic.Value
+	value    atomic.Pointer[any]
 
 	in      inbound
 	window  window
@@ -50,11 +49,9 @@ type lifetime struct {
 	closing atomic.Bool // the ending has begun, or is over
 	discard atomic.Bool // by us: messages of the peer mean nothing from now on
 	polite  atomic.Bool // the ending is in order: linger
-	over    atomic.Bool // err is set
 
-	mu   sync.Mutex // guards the following
-	err  *CloseError
-	done chan struct{} // made when it is first asked for, closed when err is set
+	err  atomic.Pointer[CloseError] // set once
+	done chan struct{}              // made when it is first asked for, closed when err is set; outbound.mu guards it
 }
 
 // traffic is what Info counts.
@@ -136,12 +133,12 @@ func (c *Conn) now() time.Duration { return c.agenda.now() }
 // failed. What ended it is in Err. The stream itself may live on for up to
 // Options.CloseTimeout, so that our Close reaches the peer.
 func (c *Conn) Done() <-chan struct{} {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
 	l := &c.life
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.done == nil {
 		l.done = make(chan struct{})
-		if l.err != nil {
+		if l.err.Load() != nil {
 			close(l.done)
 		}
 	}
@@ -151,12 +148,10 @@ func (c *Conn) Done() <-chan struct{} {
 // Err is nil while the connection is open and afterwards always the same
 // *CloseError.
 func (c *Conn) Err() error {
-	c.life.mu.Lock()
-	defer c.life.mu.Unlock()
-	if c.life.err == nil {
-		return nil
+	if e := c.life.err.Load(); e != nil {
+		return e
 	}
-	return c.life.err
+	return nil
 }
 
 // SetValue keeps v with the connection, for the application. Any goroutine may
@@ -165,7 +160,7 @@ func (c *Conn) SetValue(v any) { c.value.Store(&v) }
 
 // Value returns what SetValue kept, or nil.
 func (c *Conn) Value() any {
-	if v, ok := c.value.Load().(*any); ok {
+	if v := c.value.Load(); v != nil {
 		return *v
 	}
 	return nil
@@ -202,7 +197,7 @@ func (c *Conn) Info() Info {
 		i.TLS = &state
 	}
 	c.out.mu.Lock()
-	i.Queued = c.out.bytes + c.out.streamed
+	i.Queued = c.out.bytesLocked() + c.out.streamedLocked()
 	c.out.mu.Unlock()
 	return i
 }

@@ -30,6 +30,9 @@ type flusher struct {
 	close  bool // our Close is in wire
 	part   bool // a Writer's piece was encoded
 	quota  int  // payload bytes to be taken before others go on
+
+	run func() // flushes all: so starting a goroutine allocates nothing
+	c   *Conn  // for it
 }
 
 var flusherPool = sync.Pool{New: func() any { return new(flusher) }}
@@ -55,8 +58,9 @@ func (c *Conn) idleLocked() {
 	}
 	f.part = false
 	f.freeBase()
-	f.base, f.wire = nil, nil // the rest is clean: all was written
+	f.base, f.wire, f.c = nil, nil, nil // the rest is clean: all was written
 	flusherPool.Put(f)
+	o.quietLocked()
 	if o.closed {
 		o.encoder.Release()
 	}
@@ -101,11 +105,12 @@ func (c *Conn) goFlushLocked() {
 
 // goOnLocked has a goroutine go on with the flushing of the caller.
 func (c *Conn) goOnLocked() {
-	o := &c.out
-	if o.run == nil {
-		o.run = func() { c.flush(false) }
+	f := c.out.flusher
+	f.c = c
+	if f.run == nil {
+		f.run = func() { f.c.flush(false) }
 	}
-	go o.run()
+	go f.run()
 }
 
 // flush writes what waits until nothing does; then it is not busy any more. With
@@ -160,13 +165,13 @@ func (c *Conn) gather() (more bool, err error) {
 	writable := false
 	o.mu.Lock()
 	for !o.closed && len(f.wire) < flushSize && len(f.tail) == 0 {
-		if o.control.Owes() {
+		if o.owesLocked() {
 			c.room(o.control.Size())
 			f.wire = o.control.Append(f.wire, &o.encoder)
 		}
 		m, ok := o.popLocked()
 		if !ok {
-			if s := o.control.Closing(); s.Queued && !s.Sent {
+			if s := o.closingLocked(); s.Queued && !s.Sent {
 				c.room(frame.MaxHeader + frame.MaxControl)
 				f.wire = o.control.AppendClose(f.wire, &o.encoder)
 				f.close = true
@@ -174,7 +179,7 @@ func (c *Conn) gather() (more bool, err error) {
 			break
 		}
 		f.quota -= m.size()
-		if o.short && o.streamed <= c.set.sendQueue/2 {
+		if o.short && o.streamedLocked() <= c.set.sendQueue/2 {
 			o.short = false
 			o.writable.Store(true)
 			writable = true

@@ -45,7 +45,7 @@ func TestNothingBehindClose(t *testing.T) {
 	o.busyLocked()
 	o.writer = &Writer{c: c}
 	o.pushLocked(message{op: frame.Binary, data: []byte("behind")})
-	o.control.Close(NormalClosure, "")
+	o.controlLocked().Close(NormalClosure, "")
 	if _, ok := o.popLocked(); ok {
 		t.Error("a message passed the Writer")
 	}

@@ -1,6 +1,7 @@
 package curlew
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,19 +16,17 @@ import (
 // Messages are compressed when they leave the queue, never when they enter it:
 // a dropped or cancelled one must not break the window.
 type outbound struct {
-	mu       sync.Mutex
-	control  core.Control
-	queue    []message
-	head     int     // of queue
-	bytes    int     // of payload waiting in queue
-	streamed int     // of payload waiting in writer
-	writer   *Writer // has the data lane: until it is closed, messages wait
-	corked   bool    // events are being handled; their answers leave together
-	busy     bool    // somebody flushes
-	short    bool    // a TryWrite took less than it was given
-	closed   bool    // the connection has ended; nothing is taken any more
-	written  bool    // our Close was written
-	cause    *CloseError
+	mu      sync.Mutex
+	control *core.Control // nil while the protocol itself has nothing to say
+	queue   *queue        // nil while it is empty
+	writer  *Writer       // has the data lane: until it is closed, messages wait
+	corked  bool          // events are being handled; their answers leave together
+	busy    bool          // somebody flushes
+	short   bool          // a TryWrite took less than it was given
+	closed  bool          // the connection has ended; nothing is taken any more
+	written bool          // our Close was written
+	cause   *CloseError
+	pings   pings
 
 	heavy    atomic.Bool  // so much is corked that it should leave now
 	writable atomic.Bool  // Events.Writable is due
@@ -37,8 +36,6 @@ type outbound struct {
 	// Owned by whoever flushes. flusher is nil while nobody does.
 	encoder core.Encoder
 	flusher *flusher
-
-	run func() // flushes all; made when first needed, so that starting it allocates nothing
 }
 
 // ownMessage is where the message of a caller who flushes himself is.
@@ -100,30 +97,86 @@ type waiter struct {
 
 func newWaiter() *waiter { return &waiter{done: make(chan error, 1)} }
 
-// slots are what a short queue lives in: an idle connection has none.
-type slots [32]message
+// A queue is the messages that wait. An empty one goes back to the pool: an idle
+// connection has none.
+type queue struct {
+	messages []message
+	head     int // of messages
+	bytes    int // of their payload
+	slots    [32]message
+}
 
-var slotPool = sync.Pool{New: func() any { return new(slots) }}
+var queuePool = sync.Pool{New: func() any { return new(queue) }}
+
+// bytesLocked is how much payload waits in the queue.
+func (o *outbound) bytesLocked() int {
+	if o.queue == nil {
+		return 0
+	}
+	return o.queue.bytes
+}
+
+// streamedLocked is how much payload waits in the Writer.
+func (o *outbound) streamedLocked() int {
+	if o.writer == nil {
+		return 0
+	}
+	return o.writer.bytes
+}
+
+// messagesLocked are the messages in the queue.
+func (o *outbound) messagesLocked() []message {
+	if o.queue == nil {
+		return nil
+	}
+	return o.queue.messages[o.queue.head:]
+}
 
 // pushLocked puts m at the end of the queue.
 func (o *outbound) pushLocked(m message) {
-	if o.queue == nil {
-		o.queue = slotPool.Get().(*slots)[:0]
-	} else if o.head > len(o.queue)/2 && len(o.queue) == cap(o.queue) {
-		n := copy(o.queue, o.queue[o.head:])
-		clear(o.queue[n:])
-		o.queue, o.head = o.queue[:n], 0
+	q := o.queue
+	if q == nil {
+		q = queuePool.Get().(*queue)
+		q.messages = q.slots[:0]
+		o.queue = q
+	} else if q.head > len(q.messages)/2 && len(q.messages) == cap(q.messages) {
+		n := copy(q.messages, q.messages[q.head:])
+		clear(q.messages[n:])
+		q.messages, q.head = q.messages[:n], 0
 	}
-	o.queue = append(o.queue, m)
-	o.bytes += m.size()
-	if o.corked && o.bytes >= flushSize {
+	q.messages = append(q.messages, m)
+	q.bytes += m.size()
+	if o.corked && q.bytes >= flushSize {
 		o.heavy.Store(true)
+	}
+}
+
+// shiftLocked takes the first message of the queue, which is not empty.
+func (o *outbound) shiftLocked() message {
+	q := o.queue
+	m := q.messages[q.head]
+	q.messages[q.head] = message{}
+	q.head++
+	q.bytes -= m.size()
+	o.trimLocked()
+	return m
+}
+
+// trimLocked lets go of an empty queue's memory. Its messages are clear.
+func (o *outbound) trimLocked() {
+	if q := o.queue; q != nil && q.head == len(q.messages) {
+		if cap(q.messages) > len(q.slots) {
+			clear(q.slots[:]) // which it has outgrown
+		}
+		q.messages, q.head, q.bytes = nil, 0, 0
+		o.queue = nil
+		queuePool.Put(q)
 	}
 }
 
 // popLocked takes what is to be sent next, if anything.
 func (o *outbound) popLocked() (m message, ok bool) {
-	if o.control.Closing().Sent {
+	if o.closingLocked().Sent {
 		return m, false // what waited behind a Writer is lost
 	}
 	for {
@@ -134,68 +187,50 @@ func (o *outbound) popLocked() (m message, ok bool) {
 			m = w.parts[0]
 			w.parts[0] = message{}
 			w.parts = w.parts[1:]
-			o.streamed -= m.size()
+			w.bytes -= m.size()
 			if m.last {
 				o.writer = nil
 			}
-			if m.wait != nil {
-				m.wait.begun = true
-			}
-			return m, true
+			break
 		}
-		if o.head == len(o.queue) {
+		if o.queue == nil {
 			return m, false
 		}
-		m = o.queue[o.head]
-		o.queue[o.head] = message{}
-		if o.head++; o.head == len(o.queue) {
-			o.emptyLocked()
-		}
-		if m.lane == nil {
+		if m = o.shiftLocked(); m.lane == nil {
 			break
 		}
 		o.writer = m.lane
 		m.wait.begun = true
 		m.wait.done <- nil
 	}
-	o.bytes -= m.size()
 	if m.wait != nil {
 		m.wait.begun = true
 	}
 	return m, true
 }
 
-// emptyLocked lets go of the queue's memory; it holds nothing.
-func (o *outbound) emptyLocked() {
-	if cap(o.queue) == len(slots{}) {
-		slotPool.Put((*slots)(o.queue[:cap(o.queue)]))
-	}
-	o.queue, o.head = nil, 0
-}
-
 // waitsLocked reports whether there is something to flush.
 func (o *outbound) waitsLocked() bool {
-	c := o.control.Closing()
+	c := o.closingLocked()
 	if c.Sent {
 		return false
 	}
-	if w := o.writer; w != nil && len(w.parts) > 0 || w == nil && o.head < len(o.queue) {
+	if w := o.writer; w != nil && len(w.parts) > 0 || w == nil && o.queue != nil {
 		return true
 	}
-	return o.control.Owes() || c.Queued
+	return c.Queued || o.owesLocked()
 }
 
 // removeLocked takes the message that w waits for out of the queue.
 func (o *outbound) removeLocked(w *waiter) {
-	for i := o.head; i < len(o.queue); i++ {
-		if m := &o.queue[i]; m.wait == w {
-			o.bytes -= m.size()
+	all := o.messagesLocked()
+	for i := range all {
+		if m := &all[i]; m.wait == w {
+			q := o.queue
+			q.bytes -= m.size()
 			m.free()
-			o.queue = append(o.queue[:i], o.queue[i+1:]...)
-			clear(o.queue[len(o.queue):min(len(o.queue)+1, cap(o.queue))])
-			if o.head == len(o.queue) {
-				o.emptyLocked()
-			}
+			q.messages = slices.Delete(q.messages, q.head+i, q.head+i+1)
+			o.trimLocked()
 			return
 		}
 	}
@@ -215,19 +250,51 @@ func (o *outbound) dropLocked(err error) (notify func()) {
 		for i := range w.parts {
 			drop(&w.parts[i])
 		}
-		w.parts = nil
+		w.parts, w.bytes = nil, 0
 	}
-	for i := o.head; i < len(o.queue); i++ {
-		drop(&o.queue[i])
+	if q := o.queue; q != nil {
+		for i := range o.messagesLocked() {
+			drop(&q.messages[q.head+i])
+		}
+		clear(q.messages)
+		q.messages = q.messages[:q.head]
+		o.trimLocked()
 	}
-	clear(o.queue)
-	if o.queue != nil {
-		o.emptyLocked()
-	}
-	o.bytes, o.streamed = 0, 0
 	return func() {
 		for _, w := range waiters {
 			w.done <- err
 		}
 	}
 }
+
+// controlPool keeps the lanes of control frames in which nothing waits.
+var controlPool = sync.Pool{New: func() any { return new(core.Control) }}
+
+// controlLocked returns the lane of control frames, which it makes if need be.
+func (o *outbound) controlLocked() *core.Control {
+	if o.control == nil {
+		o.control = controlPool.Get().(*core.Control)
+	}
+	return o.control
+}
+
+// quietLocked lets go of a lane that has nothing to say, and is not to remember
+// how far a closing is.
+func (o *outbound) quietLocked() {
+	if c := o.control; c != nil && c.Idle() {
+		o.control = nil
+		c.Forget()
+		controlPool.Put(c)
+	}
+}
+
+// closingLocked is how far the closing is.
+func (o *outbound) closingLocked() core.Closing {
+	if o.control == nil {
+		return core.Closing{}
+	}
+	return *o.control.Closing()
+}
+
+// owesLocked reports whether a control frame waits, the Close excepted.
+func (o *outbound) owesLocked() bool { return o.control != nil && o.control.Owes() }

@@ -2,26 +2,26 @@ package curlew
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"curlew.example/curlew/internal/core"
 )
 
-// pings are those that wait for their pong. Each carries a number; a pong
-// answers its own ping and all before it (RFC 6455, 5.5.3).
+// pings are the numbers of our pings, and those who wait for a pong. A pong answers
+// its own ping and all before it (RFC 6455, 5.5.3). outbound.mu guards them: so
+// the numbers leave in order.
 type pings struct {
-	mu      sync.Mutex
 	number  uint64        // of the newest
 	at      time.Duration // when it was sent
 	heard   uint64        // of the newest that was answered
-	waiting []pingWaiter
+	waiting *pingWaiter   // the newest, and then the older ones
 }
 
 type pingWaiter struct {
 	number uint64
 	at     time.Duration
 	done   chan time.Duration // one value
+	older  *pingWaiter
 }
 
 // Ping sends a ping and waits for its pong; it returns the round-trip time. Any
@@ -40,27 +40,26 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	case <-c.Done():
 		return 0, c.Err()
 	case <-ctx.Done():
-		c.clock.pings.forget(done)
+		c.forgetPing(done)
 		return 0, ctx.Err()
 	}
 }
 
 // sendPing sends a ping. done, if not nil, is told how long its pong took.
 func (c *Conn) sendPing(done chan time.Duration) bool {
-	p, o := &c.clock.pings, &c.out
-	p.mu.Lock() // also around the lane: the numbers must leave in order
+	o := &c.out
+	p := &o.pings
 	o.mu.Lock()
 	ok := o.closedLocked() == nil
 	if ok {
 		p.number++
 		p.at = c.now()
-		o.control.Ping(p.number)
+		o.controlLocked().Ping(p.number)
 		if done != nil {
-			p.waiting = append(p.waiting, pingWaiter{p.number, p.at, done})
+			p.waiting = &pingWaiter{p.number, p.at, done, p.waiting}
 		}
 	}
 	o.mu.Unlock()
-	p.mu.Unlock()
 	c.flushNow()
 	return ok
 }
@@ -69,9 +68,10 @@ func (c *Conn) sendPing(done chan time.Duration) bool {
 // (RFC 6455, 5.5.3).
 func (c *Conn) pongReceived(payload []byte) {
 	n, ok := core.PingNumber(payload)
-	p, now := &c.clock.pings, c.now()
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	o := &c.out
+	p, now := &o.pings, c.now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !ok || n > p.number || n <= p.heard {
 		return
 	}
@@ -79,24 +79,23 @@ func (c *Conn) pongReceived(payload []byte) {
 	if n == p.number {
 		c.traffic.rtt.Store(int64(now - p.at))
 	}
-	rest := p.waiting[:0]
-	for _, w := range p.waiting {
-		if w.number <= n {
-			w.done <- now - w.at
-		} else {
-			rest = append(rest, w)
-		}
+	at := &p.waiting
+	for *at != nil && (*at).number > n {
+		at = &(*at).older
 	}
-	clear(p.waiting[len(rest):])
-	p.waiting = rest
+	for w := *at; w != nil; w = w.older {
+		w.done <- now - w.at
+	}
+	*at = nil
 }
 
-func (p *pings) forget(done chan time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, w := range p.waiting {
-		if w.done == done {
-			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
+// forgetPing forgets who waits at done no longer.
+func (c *Conn) forgetPing(done chan time.Duration) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	for at := &c.out.pings.waiting; *at != nil; at = &(*at).older {
+		if (*at).done == done {
+			*at = (*at).older
 			return
 		}
 	}

@@ -32,7 +32,7 @@ func (c *Conn) sendable(t Type, p []byte, valid bool) error {
 
 // closedLocked is why nothing may be sent any more, or nil.
 func (o *outbound) closedLocked() error {
-	if o.closed || o.control.Closing().Queued {
+	if o.closed || o.closingLocked().Queued {
 		return errClosing
 	}
 	return nil
@@ -122,8 +122,9 @@ func (c *Conn) writeRest(ctx context.Context) error {
 // ownLocked returns the message in the queue of whoever flushes for one, if it is
 // still there.
 func (o *outbound) ownLocked() *message {
-	for i := o.head; i < len(o.queue); i++ {
-		if m := &o.queue[i]; m.own {
+	all := o.messagesLocked()
+	for i := range all {
+		if m := &all[i]; m.own {
 			return m
 		}
 	}
@@ -194,7 +195,7 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	if m.prepared != nil {
 		size = len(m.prepared.data)
 	}
-	if o.bytes > 0 && size > c.set.sendQueue-o.bytes && !c.makeRoomLocked(size) {
+	if n := o.bytesLocked(); n > 0 && size > c.set.sendQueue-n && !c.makeRoomLocked(size) {
 		drop := c.set.whenFull == WhenFullDropNewest
 		o.mu.Unlock()
 		if drop {
@@ -209,7 +210,7 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	}
 	o.sent.Store(int64(c.now()))
 	o.pushLocked(m)
-	corked := o.corked && o.bytes <= min(corkSize, c.set.sendQueue/2)
+	corked := o.corked && o.bytesLocked() <= min(corkSize, c.set.sendQueue/2)
 	if !o.busy && !corked && o.waitsLocked() {
 		c.goFlushLocked()
 	}
@@ -219,28 +220,25 @@ func (c *Conn) enqueue(m message, p []byte) error {
 
 // makeRoomLocked drops the oldest messages, if that is the policy, until size
 // more bytes fit or nothing is left that may be dropped: messages that somebody
-// waits for stay.
+// waits for stay. The queue is not empty.
 func (c *Conn) makeRoomLocked(size int) bool {
 	o := &c.out
 	if c.set.whenFull != WhenFullDropOldest {
 		return false
 	}
-	for i := o.head; i < len(o.queue) && o.bytes > 0 && size > c.set.sendQueue-o.bytes; {
-		m := &o.queue[i]
+	q := o.queue
+	for i := q.head; i < len(q.messages) && q.bytes > 0 && size > c.set.sendQueue-q.bytes; i++ {
+		m := &q.messages[i]
 		if m.wait != nil || m.own || m.lane != nil {
-			i++
 			continue
 		}
-		o.bytes -= m.size()
+		q.bytes -= m.size()
 		m.free()
-		copy(o.queue[o.head+1:i+1], o.queue[o.head:i])
-		o.queue[o.head] = message{}
-		o.head++
-		i++
+		copy(q.messages[q.head+1:i+1], q.messages[q.head:i])
+		q.messages[q.head] = message{}
+		q.head++
 		c.traffic.dropped.Add(1)
 	}
-	if o.head == len(o.queue) && o.queue != nil {
-		o.emptyLocked()
-	}
+	o.trimLocked()
 	return true
 }

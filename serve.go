@@ -288,7 +288,7 @@ func (d *driver) uncork() {
 	start := !o.busy && o.waitsLocked()
 	if start {
 		o.busyLocked()
-		o.flusher.quota = o.bytes + o.streamed
+		o.flusher.quota = o.bytesLocked() + o.streamedLocked()
 	}
 	o.mu.Unlock()
 	if !start {

@@ -26,6 +26,7 @@ type Writer struct {
 
 	// Guarded by c.out.mu.
 	parts []message
+	bytes int           // of payload in parts
 	last  time.Duration // when it was last used
 }
 
@@ -43,7 +44,7 @@ func (c *Conn) Writer(ctx context.Context, t Type) (*Writer, error) {
 		o.mu.Unlock()
 		return nil, c.endError(err)
 	}
-	if o.writer == nil && o.head == len(o.queue) {
+	if o.writer == nil && o.queue == nil {
 		o.writer = w
 		o.mu.Unlock()
 		c.arm(now + c.set.write)
@@ -118,7 +119,7 @@ func (w *Writer) TryWrite(p []byte) (int, error) {
 	}
 	o := &w.c.out
 	o.mu.Lock()
-	n := min(len(p), max(w.c.set.sendQueue-o.streamed, 0))
+	n := min(len(p), max(w.c.set.sendQueue-w.bytes, 0))
 	if n < len(p) {
 		o.short = true
 	}
@@ -191,7 +192,7 @@ func (w *Writer) push(m message, p []byte) error {
 	w.last = now
 	o.sent.Store(int64(now))
 	w.parts = append(w.parts, m)
-	o.streamed += m.size()
+	w.bytes += m.size()
 	return nil
 }
 

@@ -60,6 +60,13 @@ func (c *Control) owe(p []byte) {
 	c.pongs = append(append(c.pongs, byte(len(p))), p...)
 }
 
+// Idle reports whether nothing waits to be written and no closing has begun: there
+// is nothing to remember.
+func (c *Control) Idle() bool { return !c.Owes() && c.closing == (Closing{}) }
+
+// Forget makes c as good as new.
+func (c *Control) Forget() { *c = Control{pongs: c.pongs[:0]} }
+
 // Ping asks for a ping with this number as payload.
 func (c *Control) Ping(n uint64) { c.ping, c.owesPing = n, true }
 
