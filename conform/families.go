@@ -1,9 +1,6 @@
 package conform
 
-import (
-	"fmt"
-	"math/rand/v2"
-)
+import "fmt"
 
 // What families of cases are made with.
 
@@ -48,25 +45,10 @@ func perFrame(frames ...frame) Step {
 // octetwise writes each octet by itself.
 func octetwise(frames ...frame) Step { return chop(1, frames...) }
 
-// letters is a text of n ASCII characters that does not repeat itself.
-func letters(n int) string {
-	random := rand.New(rand.NewPCG(1, 1))
-	p := make([]byte, n)
-	for i := range p {
-		p[i] = byte(' ' + random.Uint32N('~'-' '+1))
-	}
-	return string(p)
-}
-
-// octets is n bytes of every value that do not repeat themselves.
-func octets(n int) []byte {
-	random := rand.New(rand.NewPCG(2, 2))
-	p := make([]byte, n)
-	for i := range p {
-		p[i] = byte(random.Uint32())
-	}
-	return p
-}
+// letters is a text of n ASCII characters, octets is n bytes of all values. Neither
+// repeats itself.
+func letters(n int) string { return string(ascii.bytes(n, 1)) }
+func octets(n int) []byte  { return noise.bytes(n, 1) }
 
 // nonZero are the seven combinations of the reserved bits that are not 0.
 var nonZero = [...]byte{rsv3, rsv2, rsv2 | rsv3, rsv1, rsv1 | rsv3, rsv1 | rsv2, rsv1 | rsv2 | rsv3}

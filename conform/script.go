@@ -214,29 +214,34 @@ func (st failsStep) judge(s *session, ev event) error {
 }
 
 // gone waits for the end of the stream after both have, or the peer alone has,
-// closed. Our Close answers the peer's first. A server ends the TCP connection; a
-// client may leave that to us. RFC 6455, 7.1.1.
+// closed. Our Close answers the peer's first. A server ends the TCP connection
+// first; a client when we did. RFC 6455, 7.1.1. Nothing may come meanwhile.
 func (s *session) gone() {
 	s.over = true
 	if !s.sent {
 		s.write(s.encode([]frame{closing(codeBack(s.code), "")}))
 	}
+	d := s.wait()
 	if !s.client {
-		s.conn.Close()
-		return
-	}
-	for {
-		it, err := s.take(s.wait())
-		switch {
-		case err == errSilence:
-			s.markClose(Failed, fmt.Sprintf("the server did not end the TCP connection within %v (RFC 6455, 7.1.1)", s.wait()))
-		case it.end == io.EOF:
-		case it.end != nil:
-			s.markClose(NonStrict, "the stream ended with "+reason(it.end)+" instead of an orderly end")
-		default:
-			s.markClose(Failed, "after its Close it sent "+it.frame.String())
+		c, ok := s.conn.(interface{ CloseWrite() error })
+		if !ok || c.CloseWrite() != nil {
+			s.conn.Close()
+			return
 		}
-		return
+		d = s.o.Patience * s.o.scale()
+	}
+	it, err := s.take(d)
+	switch {
+	case err == errSilence && s.client:
+		s.markClose(Failed, fmt.Sprintf("the server did not end the TCP connection within %v (RFC 6455, 7.1.1)", d))
+	case err == errSilence:
+		s.markClose(NonStrict, "the client keeps the TCP connection, which the server has ended")
+	case it.end == nil:
+		s.markClose(Failed, "after its Close it sent "+it.frame.String())
+	case it.end == errEndless:
+		s.markClose(Failed, "it sends without end")
+	case it.end != io.EOF && s.client:
+		s.markClose(NonStrict, "the stream ended with "+reason(it.end)+" instead of an orderly end")
 	}
 }
 
