@@ -182,6 +182,10 @@ var (
 
 	fixedLit  = prefixCodes(fixedLengths())
 	fixedDist = prefixCodes(sameLengths(30, 5))
+
+	// Lengths of complete codes for all symbols, as equal as can be.
+	flatLit  = append(sameLengths(226, 8), sameLengths(60, 9)...)
+	flatDist = append(sameLengths(2, 4), sameLengths(28, 5)...)
 )
 
 // fixedLengths is RFC 1951, 3.2.6.
