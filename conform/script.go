@@ -221,19 +221,17 @@ func (s *session) gone() {
 	if !s.sent {
 		s.write(s.encode([]frame{closing(codeBack(s.code), "")}))
 	}
-	d := s.wait()
 	if !s.client {
 		c, ok := s.conn.(interface{ CloseWrite() error })
 		if !ok || c.CloseWrite() != nil {
 			s.conn.Close()
 			return
 		}
-		d = s.o.Patience * s.o.scale()
 	}
-	it, err := s.take(d)
+	it, err := s.take(s.wait())
 	switch {
 	case err == errSilence && s.client:
-		s.markClose(Failed, fmt.Sprintf("the server did not end the TCP connection within %v (RFC 6455, 7.1.1)", d))
+		s.markClose(Failed, fmt.Sprintf("the server did not end the TCP connection within %v (RFC 6455, 7.1.1)", s.wait()))
 	case err == errSilence:
 		s.markClose(NonStrict, "the client keeps the TCP connection, which the server has ended")
 	case it.end == nil:
