@@ -3,14 +3,16 @@ SHELL := /bin/sh
 
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 1m
-# Further arguments for `make test` (TESTFLAGS=-v) and `make bench` (BENCHFLAGS=-rounds=5).
+# Further arguments for `make test` (TESTFLAGS=-v), `make bench` (BENCHFLAGS=-rounds=5)
+# and `make conform-peers` (PEERFLAGS="-only gws,nbio").
 TESTFLAGS ?=
 BENCHFLAGS ?=
+PEERFLAGS ?=
 
-.PHONY: help deps check test quick fuzz bench run clean
+.PHONY: help deps check test quick fuzz bench conform-peers run clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## bring what the tests need and Go does not (browser, proxies, npm packages, linters)
 	@sh scripts/deps.sh
@@ -30,8 +32,11 @@ fuzz: ## every fuzz target in turn, FUZZTIME each (1m)
 bench: ## our servers and other people's side by side
 	@sh scripts/bench.sh $(BENCHFLAGS)
 
+conform-peers: ## what RFC 6455 says of our library and other people's; writes docs/conformance.md
+	@sh scripts/conform-peers.sh $(PEERFLAGS)
+
 run: ## the server with its demo site
 	go run ./server/cmd/curlew serve
 
 clean: ## forget what deps and the builds left in the tree
-	rm -rf .deps bin server/*/node_modules
+	rm -rf .deps bin server/*/node_modules bench/peers/*/node_modules

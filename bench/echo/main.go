@@ -1,5 +1,5 @@
-// Command echo is the server that is measured: the library as a user would write
-// it, returning every message as it came.
+// Command echo is the server, and the client, that is measured: the library as a
+// user would write it, returning every message as it came.
 package main
 
 import (
@@ -12,70 +12,93 @@ import (
 	"runtime"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/bench/internal/peer"
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "`host:port` to listen on")
-	mode := flag.String("mode", "events", "events: Handle; read: Accept and a Read loop inside ServeHTTP")
-	deflate := flag.String("deflate", "", "permessage-deflate: nct without, ct with context takeover")
+	mode := flag.String("mode", "events", "events: Handle and Serve; read: Accept, Dial and a Read loop")
 	cert := flag.String("cert", "", "certificate `file`, for TLS")
 	key := flag.String("key", "", "its key `file`")
 	debug := flag.String("debug", "", "`host:port` for GET /mem")
-	flag.Parse()
+	peer.Main(func(o *peer.Options) *peer.Peer {
+		e := &echo{o: curlew.Options{MaxMessage: peer.MaxMessage}, cert: *cert, key: *key}
+		switch o.Deflate {
+		case "nct":
+			e.o.Compression = &curlew.Compression{}
+		case "ct":
+			e.o.Compression = &curlew.Compression{ServerContext: true, ClientContext: true}
+		}
+		switch *mode {
+		case "events":
+			e.events = true
+		case "read":
+		default:
+			log.Fatalf("-mode %s: events or read", *mode)
+		}
+		if *debug != "" {
+			go func() { log.Fatal(http.ListenAndServe(*debug, http.HandlerFunc(mem))) }()
+		}
+		return &peer.Peer{Serve: e.serve, Dial: e.dial}
+	})
+}
 
-	o := &curlew.Options{MaxMessage: 64 << 20}
-	switch *deflate {
-	case "":
-	case "nct":
-		o.Compression = &curlew.Compression{}
-	case "ct":
-		o.Compression = &curlew.Compression{ServerContext: true, ClientContext: true}
-	default:
-		log.Fatalf("-deflate %s: nct or ct", *deflate)
+type echo struct {
+	o         curlew.Options
+	events    bool
+	cert, key string
+}
+
+func (e *echo) serve(addr string) error {
+	s := &http.Server{Addr: addr, Handler: http.HandlerFunc(e.read)}
+	if e.events {
+		ev := &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) { c.Send(t, p) }}
+		s.Handler = curlew.Handle(&e.o, func(*http.Request) (*curlew.Events, error) { return ev, nil })
 	}
-	var h http.Handler
-	switch *mode {
-	case "events":
-		h = events(o)
-	case "read":
-		h = reader(o)
-	default:
-		log.Fatalf("-mode %s: events or read", *mode)
-	}
-	if *debug != "" {
-		go func() { log.Fatal(http.ListenAndServe(*debug, http.HandlerFunc(mem))) }()
-	}
-	s := &http.Server{Addr: *addr, Handler: h}
-	if *cert == "" {
-		log.Fatal(s.ListenAndServe())
+	if e.cert == "" {
+		return s.ListenAndServe()
 	}
 	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveP256}}
 	s.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){} // HTTP/1.1
-	log.Fatal(s.ListenAndServeTLS(*cert, *key))
+	return s.ListenAndServeTLS(e.cert, e.key)
 }
 
-func events(o *curlew.Options) http.Handler {
-	ev := &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) { c.Send(t, p) }}
-	return curlew.Handle(o, func(*http.Request) (*curlew.Events, error) { return ev, nil })
+func (e *echo) read(w http.ResponseWriter, r *http.Request) {
+	if c, err := curlew.Accept(w, r, &e.o); err == nil {
+		loop(c, func([]byte) bool { return true })
+	}
 }
 
-func reader(o *curlew.Options) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := curlew.Accept(w, r, o)
-		if err != nil {
+func (e *echo) dial(url string, message func([]byte) bool) error {
+	c, err := curlew.Dial(context.Background(), url, &curlew.DialOptions{Options: e.o})
+	if err != nil {
+		return err
+	}
+	if e.events {
+		curlew.Serve(context.Background(), c, &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) {
+			if message(p) {
+				c.Send(t, p)
+			}
+		}})
+	} else {
+		loop(c, message)
+	}
+	<-c.Done()
+	return nil
+}
+
+// loop echoes until the connection ends.
+func loop(c *curlew.Conn, message func([]byte) bool) {
+	var t curlew.Type
+	var p []byte
+	var err error
+	for {
+		if t, p, err = c.Read(context.Background(), p[:0]); err != nil {
 			return
 		}
-		var t curlew.Type
-		var p []byte
-		for {
-			if t, p, err = c.Read(context.Background(), p[:0]); err != nil {
-				return
-			}
-			if c.Write(context.Background(), t, p) != nil {
-				return
-			}
+		if message(p) && c.Write(context.Background(), t, p) != nil {
+			return
 		}
-	})
+	}
 }
 
 // mem answers with the memory of this process in bytes; ?gc=1 collects first.

@@ -49,8 +49,10 @@ var rules = []rule{
 	{dir: "server", own: lib + " server/site server/route server/handler/* server/config server/web server/web/*", why: "floor 6: assembles, knows no flags"},
 	{dir: "server/cmd/curlew", own: lib + " server server/config server/site server/route server/handler/* server/web server/web/*",
 		third: "github.com/alecthomas/kong", why: "floor 7: the program"},
-	{dir: "bench/peers/*", third: "github.com/ golang.org/x/", why: "a peer to compare with, never ours"},
-	{dir: "bench/*", own: lib, why: "ours, measured from outside as a user would write it"},
+	{dir: "bench/internal/peer", why: "flags and a loop: nothing that could help or hinder who is measured"},
+	{dir: "bench/peers/*", own: "bench/internal/peer", third: "github.com/ golang.org/x/", why: "a peer to compare with, never ours"},
+	{dir: "bench/conform", own: lib + " conform", why: "runs peers as processes, and cases against them"},
+	{dir: "bench/*", own: lib + " bench/internal/peer", why: "ours, measured from outside as a user would write it"},
 
 	// Only tests live here.
 	{dir: "internal/floors"}, {dir: "internal/testenv"}, {dir: "internal/docs"}, {dir: "internal/modpath"},
@@ -179,6 +181,8 @@ func TestRules(t *testing.T) {
 		{"server/site", module, false, false},
 		{"wstest", module + "/internal/core", false, false},
 		{"bench/echo", module + "/internal/core", false, false},
+		{"bench/peers/gws", module, false, false},
+		{"bench/conform", module + "/conform", false, true},
 	} {
 		r := ruleFor(c.dir)
 		if r == nil {

@@ -1,28 +1,55 @@
-// Command gws is an echo server on github.com/lxzan/gws, to compare with. UTF-8
-// is checked, as ours is.
+// Command gws echoes with github.com/lxzan/gws. It checks UTF-8, as ours does.
 package main
 
 import (
-	"flag"
-	"log"
 	"net"
 
 	"github.com/lxzan/gws"
+
+	"curlew.example/curlew/bench/internal/peer"
 )
 
-type echo struct{ gws.BuiltinEventHandler }
+type echo struct {
+	gws.BuiltinEventHandler
+	message func([]byte) bool
+}
 
-func (echo) OnPing(c *gws.Conn, p []byte) { _ = c.WritePong(p) }
+func (e *echo) OnPing(c *gws.Conn, p []byte) { _ = c.WritePong(p) }
 
-func (echo) OnMessage(c *gws.Conn, m *gws.Message) {
+func (e *echo) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer m.Close()
-	_ = c.WriteMessage(m.Opcode, m.Bytes())
+	if e.message(m.Bytes()) {
+		_ = c.WriteMessage(m.Opcode, m.Bytes())
+	}
 }
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "`host:port` to listen on")
-	flag.Parse()
-	s := gws.NewServer(echo{}, &gws.ServerOption{CheckUtf8Enabled: true, ReadMaxPayloadSize: 64 << 20})
-	s.OnError = func(c net.Conn, _ error) { c.Close() } // the default logs each
-	log.Fatal(s.Run(*addr))
+	peer.Main(func(o *peer.Options) *peer.Peer {
+		d := gws.PermessageDeflate{
+			Enabled:               o.Deflate != "",
+			ServerContextTakeover: o.Deflate == "ct",
+			ClientContextTakeover: o.Deflate == "ct",
+		}
+		return &peer.Peer{
+			Serve: func(addr string) error {
+				s := gws.NewServer(&echo{message: func([]byte) bool { return true }}, &gws.ServerOption{
+					CheckUtf8Enabled: true, Recovery: gws.Recovery, PermessageDeflate: d,
+					ReadMaxPayloadSize: peer.MaxMessage, WriteMaxPayloadSize: peer.MaxMessage,
+				})
+				s.OnError = func(c net.Conn, _ error) { c.Close() } // the default logs each
+				return s.Run(addr)
+			},
+			Dial: func(url string, message func([]byte) bool) error {
+				c, _, err := gws.NewClient(&echo{message: message}, &gws.ClientOption{
+					Addr: url, CheckUtf8Enabled: true, Recovery: gws.Recovery, PermessageDeflate: d,
+					ReadMaxPayloadSize: peer.MaxMessage, WriteMaxPayloadSize: peer.MaxMessage,
+				})
+				if err != nil {
+					return err
+				}
+				c.ReadLoop()
+				return nil
+			},
+		}
+	})
 }
