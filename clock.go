@@ -118,7 +118,7 @@ func (c *Conn) tickClosing(now time.Duration) {
 
 // tickLife ends a connection that was inactive, or has lived, for too long.
 func (c *Conn) tickLife(now time.Duration) time.Duration {
-	if c.window.full() { // we do not listen: the clocks stand still
+	if c.window.Load().full() { // we do not listen: the clocks stand still
 		c.in.heard.Store(int64(now))
 		c.in.active.Store(int64(now))
 	}
@@ -170,7 +170,7 @@ func (c *Conn) tickPump(now time.Duration) time.Duration {
 		return now + pumpDelay
 	}
 	c.uncork()
-	if !c.window.full() {
+	if !c.window.Load().full() {
 		c.pumpAway()
 	}
 	return never // who takes from a full window arms the clock when it lets go of the pump

@@ -182,7 +182,7 @@ func (c *Conn) finish(e *CloseError, polite bool) {
 	} else {
 		c.cut()
 	}
-	c.window.signal()
+	c.window.Load().signal()
 	if c.in.pump.CompareAndSwap(pumpFree, pumpGone) {
 		go c.retire()
 	}

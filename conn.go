@@ -37,7 +37,7 @@ type Conn struct {
 	value    atomic.Pointer[any]
 
 	in      inbound
-	window  window
+	window  atomic.Pointer[window] // nil until something is read ahead, or waited for
 	out     outbound
 	clock   clock
 	life    lifetime
@@ -116,9 +116,10 @@ func newConn(s Stream, role Role, set *settings, t *terms, a *agenda, leftover [
 	if t.packed {
 		d = deflate.NewDeflater(t.level, t.bits, t.context)
 	}
-	c.in.decoder = core.NewDecoder(&t.decoder)
 	c.out.encoder = core.NewEncoder(role == Server, set.maxFrame, d, set.minSize)
-	c.in.buf = leftover
+	if leftover != nil {
+		c.take().buf = leftover
+	}
 	return c
 }
 

@@ -76,7 +76,7 @@ func (d *driver) begin() error {
 		return errBytes
 	}
 	d.begun = true
-	if d.ev.Open == nil && c.in.buf == nil && c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
+	if d.ev.Open == nil && c.in.intake == nil && c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
 		c.in.reader.mine = true
 		return errBytes
 	}

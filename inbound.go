@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,23 +29,60 @@ type inbound struct {
 	pump atomic.Int32
 
 	// Owned by the holder of the pump.
-	decoder core.Decoder
-	base    []byte // the buffer read into, from bufs; nil while idle, if possible
-	buf     []byte // what of it is not parsed yet
-	size    int    // of the next base, for streams without a descriptor
-	lent    bool   // a callback may be using pieces of base and of the decoder's buffer
-	came    int    // since active was set: bytes of a frame, or more than anyone asks for
+	lent      bool       // a callback may be using pieces of the intake's buffers
+	intake    *intake    // nil while idle, where the stream is a descriptor
+	interrupt *interrupt // nil until a context that may end is watched
 
 	// Owned by the reader, see reader.go.
 	reading atomic.Bool // taken by a Read, Reader or Serve
 	reader  reader
 
-	turns     atomic.Uint32 // how often the pump was let go of
-	heard     atomic.Int64  // when bytes last came
-	active    atomic.Int64  // when a frame last came, or a good part of one
-	grown     atomic.Bool   // Handle's goroutine has needed much stack
-	restack   atomic.Bool   // it is to begin with a new one
-	interrupt interrupt
+	turns   atomic.Uint32 // how often the pump was let go of
+	heard   atomic.Int64  // when bytes last came
+	active  atomic.Int64  // when a frame last came, or a good part of one
+	grown   atomic.Bool   // Handle's goroutine has needed much stack
+	restack atomic.Bool   // it is to begin with a new one
+}
+
+// intake is what there is to remember while bytes of the peer are decoded. While
+// none are there, and nothing of a frame or a message, it is back in the pool.
+type intake struct {
+	decoder core.Decoder
+	base    []byte // the buffer read into, from bufs
+	buf     []byte // what of it is not parsed yet
+	size    int    // of the next base, for streams without a descriptor
+	came    int    // since active was set: bytes of a frame, or more than anyone asks for
+}
+
+var intakePool = sync.Pool{New: func() any { return new(intake) }}
+
+// take returns the intake, for bytes that have come. The caller holds the pump.
+func (c *Conn) take() *intake {
+	if c.in.intake == nil {
+		c.in.intake = intakePool.Get().(*intake)
+		c.in.intake.decoder = core.NewDecoder(&c.terms.decoder)
+	}
+	return c.in.intake
+}
+
+// rest gives back the buffer, which is used up, and the intake, if nothing has
+// begun. The caller holds the pump.
+func (c *Conn) rest() {
+	k := c.in.intake
+	if k == nil {
+		return
+	}
+	k.freeBuf()
+	if k.decoder.Fresh() {
+		c.free()
+	}
+}
+
+// free gives the intake back, which holds nothing.
+func (c *Conn) free() {
+	k := c.in.intake
+	c.in.intake, *k = nil, intake{}
+	intakePool.Put(k)
 }
 
 const (
@@ -67,9 +105,13 @@ const (
 // it returns errBytes or another error, so does next, and the caller waits.
 func (c *Conn) next(ctx context.Context, ev *core.Event, idle func() error) error {
 	for {
-		n := c.in.decoder.Next(c.in.buf, ev)
-		c.in.buf = c.in.buf[n:]
-		c.note(ev)
+		if k := c.in.intake; k == nil {
+			*ev = core.Event{}
+		} else {
+			n := k.decoder.Next(k.buf, ev)
+			k.buf = k.buf[n:]
+			c.note(k, ev)
+		}
 		switch ev.Kind {
 		case core.Data:
 			if c.life.discard.Load() {
@@ -102,17 +144,17 @@ func (c *Conn) next(ctx context.Context, ev *core.Event, idle func() error) erro
 const activeSize = 4 << 10
 
 // note keeps the account of activity: cheap here, for when it is looked at.
-func (c *Conn) note(ev *core.Event) {
+func (c *Conn) note(k *intake, ev *core.Event) {
 	switch {
 	case ev.Kind == core.None:
-		if c.in.came >= activeSize {
-			c.in.came = 0
+		if k.came >= activeSize {
+			k.came = 0
 			c.in.active.Store(c.in.heard.Load())
 		}
 	case ev.Kind == core.Data && !ev.FrameEnd:
-		c.in.came += len(ev.Payload)
+		k.came += len(ev.Payload)
 	default:
-		c.in.came = activeSize
+		k.came = activeSize
 	}
 }
 
@@ -143,7 +185,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	}
 	if err == nil {
 		c.in.heard.Store(int64(c.now()))
-		c.traffic.bytesRead.Add(int64(len(c.in.buf)))
+		c.traffic.bytesRead.Add(int64(len(c.in.intake.buf)))
 		return nil
 	}
 	switch {
@@ -170,28 +212,32 @@ var errWoken = errors.New("curlew: woken")
 func (c *Conn) recv() (err error) {
 	if c.fd.Usable() {
 		size := readSize
-		if c.in.decoder.Wanted() > readSize {
+		if k := c.in.intake; k != nil && k.decoder.Wanted() > readSize {
 			size *= 4
 		}
-		c.freeBuf()
-		c.in.base, err = c.fd.Recv(size) // holds no buffer while it waits
-		c.in.buf = c.in.base
+		c.rest()
+		p, err := c.fd.Recv(size) // holds no buffer while it waits
+		if err == nil {
+			k := c.take()
+			k.base, k.buf = p, p
+		}
 		return err
 	}
-	if c.in.size == 0 {
-		c.in.size = idleSize
+	k := c.take()
+	if k.size == 0 {
+		k.size = idleSize
 	}
-	if len(c.in.base) != c.in.size {
-		c.freeBuf()
-		c.in.base = bufs.Get(c.in.size)
+	if len(k.base) != k.size {
+		k.freeBuf()
+		k.base = bufs.Get(k.size)
 	}
-	n, err := c.stream.Read(c.in.base)
-	c.in.buf = c.in.base[:n]
+	n, err := c.stream.Read(k.base)
+	k.buf = k.base[:n]
 	switch {
-	case n == c.in.size && n < holdSize: // there is more: read more at once
-		c.in.size = min(4*n, holdSize)
-	case n <= c.in.size/16 && c.in.size > idleSize:
-		c.in.size /= 4
+	case n == k.size && n < holdSize: // there is more: read more at once
+		k.size = min(4*n, holdSize)
+	case n <= k.size/16 && k.size > idleSize:
+		k.size /= 4
 	}
 	if n > 0 {
 		return nil // the error, if any, comes again
@@ -203,18 +249,18 @@ func (c *Conn) recv() (err error) {
 }
 
 // freeBuf gives the buffer back.
-func (c *Conn) freeBuf() {
-	bufs.Put(c.in.base)
-	c.in.base, c.in.buf = nil, nil
+func (k *intake) freeBuf() {
+	bufs.Put(k.base)
+	k.base, k.buf = nil, nil
 }
 
 // detach lets a callback keep what it was lent while somebody else pumps.
 func (c *Conn) detach() {
-	if c.in.lent {
-		c.in.lent = false
-		c.in.base = nil
-		c.in.decoder.Detach()
+	if k := c.in.intake; k != nil && c.in.lent {
+		k.base = nil
+		k.decoder.Detach()
 	}
+	c.in.lent = false
 }
 
 // yield lets go of the pump: the clock sees to it if nobody takes it for long.
@@ -242,12 +288,17 @@ func (c *Conn) pumpAway() {
 // too: else a reset could destroy our Close on its way. CloseTimeout bounds it.
 // RFC 6455, 7.1.1.
 func (c *Conn) retire() {
-	c.in.interrupt.forget()
+	if i := c.in.interrupt; i != nil {
+		i.forget()
+	}
 	c.detach()
-	c.freeBuf()
-	c.in.decoder.Release()
+	if k := c.in.intake; k != nil {
+		k.freeBuf()
+		k.decoder.Release()
+		c.free()
+	}
 	if c.life.discard.Load() {
-		c.window.clear()
+		c.window.Load().clear()
 	}
 	if c.life.polite.Load() {
 		p := bufs.Get(holdSize)

@@ -17,13 +17,16 @@ type interrupt struct {
 	past    bool            // the deadline is set
 }
 
-// watch must be called before a read that ctx may end, and unwatch after it. It
-// reports false if ctx has ended already.
+// watch must be called before a read that ctx may end, and unwatch after it, by the
+// holder of the pump. It reports false if ctx has ended already.
 func (c *Conn) watch(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	i := &c.in.interrupt
+	if c.in.interrupt == nil {
+		c.in.interrupt = new(interrupt)
+	}
+	i := c.in.interrupt
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if done := ctx.Done(); i.done != done {
@@ -31,7 +34,7 @@ func (c *Conn) watch(ctx context.Context) bool {
 			i.stop()
 		}
 		i.done = done
-		i.stop = context.AfterFunc(ctx, func() { c.interruptRead(done) })
+		i.stop = context.AfterFunc(ctx, func() { i.end(c, done) })
 	}
 	i.blocked = true
 	return true
@@ -39,7 +42,7 @@ func (c *Conn) watch(ctx context.Context) bool {
 
 // unwatch follows the read.
 func (c *Conn) unwatch() {
-	i := &c.in.interrupt
+	i := c.in.interrupt
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.blocked = false
@@ -49,8 +52,8 @@ func (c *Conn) unwatch() {
 	}
 }
 
-func (c *Conn) interruptRead(done <-chan struct{}) {
-	i := &c.in.interrupt
+// end ends the read that is blocked, if it is still that context's.
+func (i *interrupt) end(c *Conn, done <-chan struct{}) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.blocked && i.done == done && !i.past {

@@ -60,8 +60,8 @@ func (c *Conn) leave() {
 	c.giveBack()
 	if r := &c.in.reader; r.mine {
 		r.mine = false
-		if c.fd.Usable() && len(c.in.buf) == 0 {
-			c.freeBuf() // the application may take its time
+		if k := c.in.intake; k != nil && c.fd.Usable() && len(k.buf) == 0 {
+			c.rest() // the application may take its time
 		}
 		c.yield()
 	}
@@ -90,15 +90,15 @@ func (c *Conn) piece(ctx context.Context, ev *core.Event, idle func() error) err
 			r.mine = true
 			c.in.lent = false
 		}
-		if c.window.n.Load() > 0 {
-			if c.window.full() {
+		if w := c.window.Load(); w != nil && w.n.Load() > 0 {
+			if w.full() {
 				now := int64(c.now()) // we listen again
 				c.in.heard.Store(now)
 				c.in.active.Store(now)
 			}
 			if c.life.discard.Load() {
-				c.window.clear()
-			} else if c.window.pop(ev) {
+				w.clear()
+			} else if w.pop(ev) {
 				r.keep().borrowed = ev.Payload
 				return nil
 			}

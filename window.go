@@ -22,7 +22,7 @@ const (
 	pieceCost  = 64
 )
 
-// window holds what was read while no reader was there.
+// window holds what was read while no reader was there. A nil one is empty.
 type window struct {
 	n atomic.Int32 // pieces
 
@@ -55,6 +55,9 @@ func (w *window) push(ev *core.Event) bool {
 // pop takes the oldest piece, if there is one; the caller owns ev.Payload, a
 // buffer of bufs.
 func (w *window) pop(ev *core.Event) bool {
+	if w == nil {
+		return false
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.pieces) == 0 {
@@ -72,9 +75,18 @@ func (w *window) pop(ev *core.Event) bool {
 	return true
 }
 
+// ahead returns the window, which it makes if need be.
+func (c *Conn) ahead() *window {
+	if w := c.window.Load(); w != nil {
+		return w
+	}
+	c.window.CompareAndSwap(nil, new(window))
+	return c.window.Load()
+}
+
 // full reports whether nothing more is read ahead.
 func (w *window) full() bool {
-	if w.n.Load() == 0 {
+	if w == nil || w.n.Load() == 0 {
 		return false
 	}
 	w.mu.Lock()
@@ -93,6 +105,9 @@ func (w *window) clear() {
 // signal tells a waiting reader that the pump has put something there and is
 // free, or that the connection has ended.
 func (w *window) signal() {
+	if w == nil {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.waiting != nil {
@@ -104,7 +119,7 @@ func (w *window) signal() {
 // awaitPump waits until the window has a piece or the pump can be had. Whoever
 // pumps meanwhile is asked for it.
 func (c *Conn) awaitPump(ctx context.Context) error {
-	w := &c.window
+	w := c.ahead() // before the pump is looked at: who lets go of it signals then
 	w.mu.Lock()
 	if len(w.pieces) > 0 || c.in.pump.Load() == pumpFree {
 		w.mu.Unlock()
@@ -133,6 +148,9 @@ func (c *Conn) awaitPump(ctx context.Context) error {
 
 // wanted reports whether a reader waits.
 func (w *window) wanted() bool {
+	if w == nil {
+		return false
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.waiting != nil
@@ -146,25 +164,25 @@ func (c *Conn) pumpWindow() {
 	for {
 		err := c.next(context.Background(), &ev, c.pumpIdle)
 		if err == errWoken {
-			if c.window.wanted() {
+			if c.window.Load().wanted() {
 				break
 			}
 			continue
 		}
 		if err != nil {
 			c.in.pump.Store(pumpGone)
-			c.window.signal()
+			c.window.Load().signal()
 			c.retire()
 			return
 		}
-		if !c.window.push(&ev) {
+		if !c.ahead().push(&ev) {
 			break
 		}
 	}
 	c.flushNow() // pongs owed
-	wanted := c.window.wanted()
+	wanted := c.window.Load().wanted()
 	c.yield()
-	c.window.signal()
+	c.window.Load().signal()
 	if c.life.closing.Load() && !wanted {
 		c.pumpAway()
 	}

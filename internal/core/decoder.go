@@ -110,6 +110,9 @@ func (d *Decoder) Idle() bool {
 	return d.phase == inHeader && !d.open && len(d.split) == 0
 }
 
+// Fresh reports whether nothing is to be remembered: a new Decoder would do as well.
+func (d *Decoder) Fresh() bool { return d.Idle() && d.inflater == nil && d.out == nil }
+
 // Between reports whether no message has begun, so that a new reader may start.
 func (d *Decoder) Between() bool { return !d.open }
 

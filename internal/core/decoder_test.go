@@ -271,7 +271,7 @@ func TestDecoderTells(t *testing.T) {
 	var ev Event
 	check := func(when string, idle, between bool, wanted int64) {
 		t.Helper()
-		if d.Idle() != idle || d.Between() != between || d.Wanted() != wanted {
+		if d.Idle() != idle || d.Fresh() != idle || d.Between() != between || d.Wanted() != wanted {
 			t.Errorf("%s: Idle %t, Between %t, Wanted %d; want %t, %t, %d",
 				when, d.Idle(), d.Between(), d.Wanted(), idle, between, wanted)
 		}

@@ -294,7 +294,7 @@ func TestIdleHoldsNothing(t *testing.T) {
 		d := NewDecoder(&c)
 		var s said
 		s.feed(t, &d, to(c).compressed(true, frame.Text, compress("message")).text("plain").ping("x").b)
-		if !d.Idle() || d.out != nil || d.split != nil || (d.inflater != nil) != keep {
+		if !d.Idle() || d.out != nil || d.split != nil || (d.inflater != nil) != keep || d.Fresh() == keep {
 			t.Errorf("takeover %t: %+v", keep, d)
 		}
 		d.Release()

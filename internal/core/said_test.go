@@ -146,6 +146,9 @@ func decode(t testing.TB, c Config, pieces ...[]byte) string {
 	var s said
 	for _, p := range pieces {
 		s.feed(t, &d, p)
+		if d.Fresh() {
+			d = NewDecoder(&c) // does as well
+		}
 	}
 	return s.text()
 }
