@@ -35,7 +35,7 @@ func parseExtensions(text string) ([]extension, error) {
 		}
 		parts := cutQuoted(member, ';')
 		e := extension{name: strings.TrimSpace(parts[0])}
-		if !token(e.name) {
+		if !isToken(e.name) {
 			return nil, fmt.Errorf("extension %s is no token", excerpt([]byte(e.name)))
 		}
 		for _, part := range parts[1:] {
@@ -45,7 +45,7 @@ func parseExtensions(text string) ([]extension, error) {
 			if n := len(p.value); n >= 2 && p.value[0] == '"' && p.value[n-1] == '"' {
 				p.value = strings.ReplaceAll(p.value[1:n-1], `\`, "")
 			}
-			if !token(p.name) || p.has && !token(p.value) {
+			if !isToken(p.name) || p.has && !isToken(p.value) {
 				return nil, fmt.Errorf("parameter %s is malformed", excerpt([]byte(part)))
 			}
 			e.params = append(e.params, p)
@@ -71,13 +71,6 @@ func cutQuoted(text string, sep byte) []string {
 		}
 	}
 	return append(parts, text[start:])
-}
-
-// token reports whether s is one. RFC 9110, 5.6.2.
-func token(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	})
 }
 
 // terms are the parameters of an offer or an answer.

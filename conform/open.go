@@ -425,9 +425,10 @@ func (st open) answer(s *session) error {
 		e(h)
 	}
 	if unfit != nil { // it gets a plain connection, and an orderly end
-		s.write(h.bytes())
-		steps(script{send(closing(1000, ""))}).run(s)
-		s.gone()
+		s.say(h)
+		if err := (end{}).run(s); err != nil {
+			return err
+		}
 		return unfit
 	}
 	if st.check != nil {
