@@ -75,28 +75,31 @@ func appendASCII(r *rand.Rand, p []byte) []byte {
 	return base64.StdEncoding.AppendEncode(p, b[:])
 }
 
-// words are a few of each script. The order of the scripts is by bytes a rune.
-var words = [...][]string{
-	{"water", "stone", "bird", "of", "the", "a", "river", "early", "nine", "between"},
-	{"façade", "Übermut", "smørrebrød", "łódź", "naïve", "ñandú", "žluťoučký"},
-	{"νερό", "πέτρα", "πουλί", "ἀρχή", "θάλασσα"},
-	{"вода", "камень", "птица", "Ёлка", "объём"},
-	{"מים", "אבן", "ציפור", "שָׁלוֹם"},
-	{"ماء", "حجر", "طائر", "كتاب"},
-	{"पानी", "पत्थर", "पक्षी", "क्षत्रिय"},
-	{"น้ำ", "หิน", "นก", "กำลัง"},
-	{"წყალი", "ქვა", "ჩიტი"},
-	{"水", "石头", "鳥", "龍馬", "一二三"},
-	{"みず", "イシ", "とり", "ガギグゲゴ"},
-	{"물", "돌", "새", "한글"},
-	{"\u2028", "…", "€", "\ufeff", "“”", "→", "\ufffd"},
-	{"😀", "👩\u200d🚀", "🇪🇺", "👍🏽", "🜁"},
-	{"𝒜𝓁𝑒𝓅𝒽", "𐌰𐌱𐌲", "𓂀", "𠜎𠜱", "\U000f0000", "\U0010fffd"},
-	{"e\u0301\u0323", "a\u030a\u0328", "Z\u0351\u036b\u0343\u036a"},
+// languages are a few words of each script, by bytes a rune.
+var languages = [...]struct {
+	script string
+	words  []string
+}{
+	{"English", []string{"water", "stone", "bird", "of", "the", "a", "river", "early", "nine", "between"}},
+	{"Latin with marks", []string{"façade", "Übermut", "smørrebrød", "łódź", "naïve", "ñandú", "žluťoučký"}},
+	{"Greek", []string{"νερό", "πέτρα", "πουλί", "ἀρχή", "θάλασσα"}},
+	{"Cyrillic", []string{"вода", "камень", "птица", "Ёлка", "объём"}},
+	{"Hebrew", []string{"מים", "אבן", "ציפור", "שָׁלוֹם"}},
+	{"Arabic", []string{"ماء", "حجر", "طائر", "كتاب"}},
+	{"Devanagari", []string{"पानी", "पत्थर", "पक्षी", "क्षत्रिय"}},
+	{"Thai", []string{"น้ำ", "หิน", "นก", "กำลัง"}},
+	{"Georgian", []string{"წყალი", "ქვა", "ჩიტი"}},
+	{"Chinese", []string{"水", "石头", "鳥", "龍馬", "一二三"}},
+	{"Japanese", []string{"みず", "イシ", "とり", "ガギグゲゴ"}},
+	{"Korean", []string{"물", "돌", "새", "한글"}},
+	{"signs and separators", []string{"\u2028", "…", "€", "\ufeff", "“”", "→", "\ufffd"}},
+	{"emoji", []string{"😀", "👩\u200d🚀", "🇪🇺", "👍🏽", "🜁"}},
+	{"the higher planes", []string{"𝒜𝓁𝑒𝓅𝒽", "𐌰𐌱𐌲", "𓂀", "𠜎𠜱", "\U000f0000", "\U0010fffd"}},
+	{"combining marks", []string{"e\u0301\u0323", "a\u030a\u0328", "Z\u0351\u036b\u0343\u036a"}},
 }
 
 func appendScripts(r *rand.Rand, p []byte) []byte {
-	set := words[r.IntN(len(words))]
+	set := languages[r.IntN(len(languages))].words
 	for range 1 + r.IntN(4) {
 		p = append(append(p, set[r.IntN(len(set))]...), ' ')
 	}
