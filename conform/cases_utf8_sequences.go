@@ -85,9 +85,9 @@ type span struct{ low, high byte }
 // follows are the bytes that only continue a character.
 var follows = span{0x80, 0xbf}
 
-// wellFormed is table 3-7 of the Unicode Standard, the same as the grammar of RFC
+// utf8Rows is table 3-7 of the Unicode Standard, the same as the grammar of RFC
 // 3629, 4: which bytes may follow which.
-var wellFormed = [...][]span{
+var utf8Rows = [...][]span{
 	{{0x00, 0x7f}},
 	{{0xc2, 0xdf}, follows},
 	{{0xe0, 0xe0}, {0xa0, 0xbf}, follows},
@@ -102,7 +102,7 @@ var wellFormed = [...][]span{
 // utf8Table are 6.24 to 6.28: every row of the table, at its limits and beyond.
 func utf8Table() []Case {
 	var inside, outside, cutShort, cutByAnother []string
-	for _, row := range wellFormed {
+	for _, row := range utf8Rows {
 		low, high := make([]byte, len(row)), make([]byte, len(row))
 		for i, s := range row {
 			low[i], high[i] = s.low, s.high

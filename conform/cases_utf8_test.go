@@ -24,9 +24,9 @@ func TestUTF8Numbers(t *testing.T) {
 }
 
 // The table is what the standard library thinks.
-func TestWellFormed(t *testing.T) {
+func TestUTF8Rows(t *testing.T) {
 	fits := func(p []byte) bool {
-		for _, row := range wellFormed {
+		for _, row := range utf8Rows {
 			if len(row) != len(p) {
 				continue
 			}
@@ -55,7 +55,7 @@ func TestWellFormed(t *testing.T) {
 }
 
 // Beginnings that are impossible are, and not before their last byte.
-func TestImpossible(t *testing.T) {
+func TestUTF8Impossible(t *testing.T) {
 	for _, v := range impossible {
 		p := []byte(v.bytes)
 		if utf8.Valid(p) || utf8.FullRune(p[:len(p)-1]) && !utf8.Valid(p[:len(p)-1]) {
