@@ -112,18 +112,31 @@ func pings() []Case {
 }
 
 // pongs wants the answers to these pings, which were sent without waiting.
-func pongs(pings ...frame) Step {
+func pongs(pings ...frame) Step { return pongsAmong(nil, pings...) }
+
+// pongsAmong is pongs where messages come back too, in their order, before, among
+// or behind the pongs.
+func pongsAmong(messages []frame, pings ...frame) Step {
 	return do(func(s *session) error {
-		left := slices.Clone(pings)
-		newest := pings[len(pings)-1]
-		for len(left) > 0 {
-			ev, err := s.expect(frame{op: opPong, payload: newest.payload})
+		echoes, left := messages, pings
+		for len(echoes)+len(left) > 0 {
+			var wanted frame // of those, the one to name
+			if len(echoes) > 0 {
+				wanted = echoes[0]
+			} else {
+				wanted = pong(string(left[len(left)-1].payload))
+			}
+			ev, err := s.expect(wanted)
 			if err != nil {
 				return err
 			}
-			i := slices.IndexFunc(left, func(f frame) bool { return ev.kind == opPong && string(f.payload) == string(ev.payload) })
+			i := slices.IndexFunc(left, func(f frame) bool { return s.same(ev, pong(string(f.payload))) == nil })
 			if i < 0 {
-				return s.failed("wanted the pong to one of the %d pings that wait, but came %s", len(left), &ev)
+				if err := s.same(ev, wanted); err != nil {
+					return err
+				}
+				echoes = echoes[1:]
+				continue
 			}
 			if i > 0 {
 				s.mark(Informational, "it does not answer each ping but the newest one, as RFC 6455, 5.5.3 allows")
