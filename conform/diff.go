@@ -96,7 +96,7 @@ func (c *Change) text(b *strings.Builder) {
 	default:
 		verdict = c.Before.verdictText() + " -> " + f.verdictText()
 	}
-	fmt.Fprintf(b, "  %s  %s  %s\n", c.ID, verdict, visible(f.Title))
+	b.WriteString(strings.TrimRight(fmt.Sprintf("  %s  %s  %s", c.ID, verdict, visible(f.Title)), " ") + "\n")
 	if c.After != nil && f.Verdict() >= NonStrict {
 		fmt.Fprintf(b, "    seen: %s\n", visible(f.Note))
 	}

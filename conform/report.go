@@ -50,7 +50,8 @@ const (
 )
 
 // Fill sets the results, of those of the cases that were to be run, and what
-// follows from them. What is too long is cut: of a trace the middle.
+// follows from them. Texts are made visible, so that no reader need take care;
+// what is too long is cut: of a trace the middle.
 func (r *Report) Fill(cases []*Case, results []Result) {
 	r.Schema = schemaName + strconv.Itoa(schemaVersion)
 	r.When = r.When.UTC().Truncate(time.Second)
@@ -99,7 +100,7 @@ func (r *Report) Passed(strict bool) bool {
 		r.Counts[Failed] == 0 && (!strict || r.Counts[NonStrict] == 0)
 }
 
-// short is a copy of a trace with the first and last lines only, and one between
+// shorten is a copy of a trace with the first and last lines only, and one between
 // them that says so.
 func shorten(trace []Line, first, last int) []Line {
 	n := len(trace) - first - last
@@ -112,21 +113,31 @@ func shorten(trace []Line, first, last int) []Line {
 	return append(append(all, between), trace[first+n:]...)
 }
 
-// clip cuts what is longer than n bytes, and makes it UTF-8.
+// clip makes a text visible and cuts it if it is longer than n bytes.
 func clip(s string, n int) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	if len(s) <= n {
+	const tail = "…"
+	cut := len(s) > n
+	if cut {
+		s = s[:start(s, n)] // the rest may be very long
+	}
+	if s = visible(s); !cut && len(s) <= n {
 		return s
 	}
-	const tail = "…"
-	for n -= len(tail); n > 0 && !utf8.RuneStart(s[n]); n-- {
+	return s[:start(s, min(len(s), n-len(tail)))] + tail
+}
+
+// start is the last place up to n where a rune begins or the text ends.
+func start(s string, n int) int {
+	for n > 0 && n < len(s) && !utf8.RuneStart(s[n]) {
+		n--
 	}
-	return s[:n] + tail
+	return n
 }
 
 // visible is a text in one line, with everything escaped that a terminal could
 // take for an order, a reader for another text, or XML for an error. All that may
-// come from a peer passes through it before it is shown.
+// come from a peer passes through it, in Fill and, as files can hold anything, again
+// before it is shown.
 func visible(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) < 0 {
 		return s
@@ -176,7 +187,7 @@ func (r *Report) chapters() []*chapter {
 
 // verdictText is both verdicts of a result, in short.
 func (f *Finding) verdictText() string {
-	if f.Close == f.Behavior {
+	if f.Close == f.Behavior || f.Close == OK {
 		return f.Behavior.String()
 	}
 	return f.Behavior.String() + ", close " + f.Close.String()

@@ -45,9 +45,6 @@ func ReadReport(rd io.Reader) (*Report, error) {
 	if err := d.Decode(r); err != nil {
 		return nil, damaged(p, err)
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("conform: something follows the report")
-	}
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("conform: the report is damaged: %w", err)
 	}
