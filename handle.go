@@ -42,54 +42,77 @@ func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if ev == nil {
 		ev = &Events{}
 	}
-	d := &driver{c: c, ev: ev, ctx: context.Background()}
+	d := &driver{c: c, ev: ev}
 	c.startClock(never)
 	if c.enter() == nil {
-		go d.handle()
+		go d.begin()
 	}
 }
 
+// begin calls the first event and handles what came with the handshake.
+func (d *driver) begin() {
+	c := d.c
+	if d.ev.Open == nil && c.in.intake == nil && c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
+		c.in.reader.mine = true
+		d.handle()
+		return
+	}
+	err := d.guarded((*driver).opened)
+	if err == nil {
+		err = d.guarded((*driver).works)
+	}
+	d.goOn(err)
+}
+
 // handle is the goroutine of a connection of Handle. An idle connection waits
-// right here, with next to nothing on the stack. Once work has made the stack
-// grow, the clock sees to it that an idle connection goes on with a new one.
+// right here, with next to nothing on the stack. Work makes a stack grow, and it
+// does not shrink again. So what comes after a silence is handled by a goroutine
+// for this once, and another one waits; when more comes soon after, that is not
+// worth it, and work is done here: then the clock sees to it that the connection,
+// once it is idle, goes on with a new stack.
 func (d *driver) handle() {
-	err := d.begin()
-	for err == errBytes {
-		if err = d.c.fill(d.ctx); err == errWoken && d.c.in.restack.CompareAndSwap(true, false) {
+	err := errBytes
+	for c := d.c; err == errBytes; {
+		silence := time.Duration(c.in.heard.Load()) + stackDelay
+		first := c.traffic.bytesRead.Load() == 0
+		switch err = c.fill(context.Background()); {
+		case err == errWoken && c.in.restack.CompareAndSwap(true, false):
 			go d.handle()
 			return
+		case err == nil && c.smallStack() && (first || time.Duration(c.in.heard.Load()) >= silence):
+			go d.once()
+			return
+		case err == nil || err == errWoken:
+			c.noteStack()
+			err = d.guarded((*driver).works)
 		}
-		if err == nil || err == errWoken {
-			d.c.noteStack()
-			err = d.guarded((*driver).work)
-		}
+	}
+	d.goOn(err)
+}
+
+// once handles what has come.
+func (d *driver) once() { d.goOn(d.guarded((*driver).works)) }
+
+// goOn waits for more, in a goroutine of its own, or ends.
+func (d *driver) goOn(err error) {
+	if err == errBytes {
+		go d.handle()
+		return
 	}
 	<-d.c.Done()
 	d.guarded((*driver).end)
 	d.c.leave()
 }
 
-// begin calls the first event and handles what is there, once.
-func (d *driver) begin() error {
-	c := d.c
-	if d.begun {
-		return errBytes
-	}
-	d.begun = true
-	if d.ev.Open == nil && c.in.intake == nil && c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
-		c.in.reader.mine = true
-		return errBytes
-	}
-	c.noteStack()
-	if err := d.guarded((*driver).open); err != nil {
-		return err
-	}
-	return d.guarded((*driver).work)
-}
+func (d *driver) works() error { return d.work(context.Background()) }
+
+// smallStack reports whether Handle's goroutine has a small stack, where that
+// matters: another stream holds a buffer anyway.
+func (c *Conn) smallStack() bool { return c.fd.Usable() && !c.in.grown.Load() }
 
 // noteStack tells the clock that the stack is about to grow.
 func (c *Conn) noteStack() {
-	if c.fd.Usable() && !c.in.grown.Load() {
+	if c.smallStack() {
 		c.in.grown.Store(true)
 		c.arm(time.Duration(c.in.heard.Load()) + stackDelay)
 	}

@@ -25,13 +25,13 @@ func Serve(ctx context.Context, c *Conn, ev *Events) error {
 	if ev == nil {
 		ev = &Events{}
 	}
-	d := driver{c: c, ev: ev, ctx: ctx}
+	d := driver{c: c, ev: ev}
 	defer d.leave()
-	d.open()
-	err := d.work()
+	d.opened()
+	err := d.work(ctx)
 	for err == errBytes {
 		if err = c.fill(ctx); err == nil || err == errWoken {
-			err = d.work()
+			err = d.work(ctx)
 		}
 	}
 	if c.ended() {
@@ -59,10 +59,8 @@ var errPanic = errors.New("curlew: panic in a callback")
 // A driver turns what the peer sends into callbacks. While one runs the pump is
 // free, so that the clock can have pings answered if it takes long.
 type driver struct {
-	c     *Conn
-	ev    *Events
-	ctx   context.Context
-	begun bool // of Handle
+	c  *Conn
+	ev *Events
 
 	returned bool // of Serve: no callback has panicked
 	corked   bool
@@ -73,8 +71,8 @@ type driver struct {
 	msg      []byte // what has come of the message or piece, in a buffer of bufs
 }
 
-// open calls the first event, behind which comes what a cancelled Read has left.
-func (d *driver) open() error {
+// opened calls the first event, behind which comes what a cancelled Read has left.
+func (d *driver) opened() error {
 	c, r := d.c, &d.c.in.reader
 	rest, saved := r.take(), r.saved
 	r.saved = false
@@ -90,11 +88,11 @@ func (d *driver) open() error {
 
 // work handles all that is there. With errBytes it holds the pump, and fill is
 // to be called next; any other error is the end.
-func (d *driver) work() error {
+func (d *driver) work(ctx context.Context) error {
 	c, r := d.c, &d.c.in.reader
 	var ev core.Event
 	for {
-		if err := c.piece(d.ctx, &ev, d.idle); err != nil {
+		if err := c.piece(ctx, &ev, d.idle); err != nil {
 			return err
 		}
 		if c.skips(&ev) {
@@ -104,8 +102,8 @@ func (d *driver) work() error {
 		d.t = Type(ev.Opcode)
 		r.t, r.open = d.t, !ev.Last
 		d.data(&ev)
-		if ev.Last && d.ctx.Err() != nil {
-			return d.ctx.Err()
+		if ev.Last && ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if c.out.heavy.Load() {
 			d.uncork()
