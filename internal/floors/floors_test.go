@@ -47,7 +47,7 @@ var rules = []rule{
 	{dir: "server/handler/*", own: lib + " server/site server/route", why: "floor 5: handlers do not know each other, the file or the server, so that each can go and stay alone"},
 	{dir: "server/config", own: lib + " server/site server/route server/handler/*", why: "floor 6"},
 	{dir: "server", own: lib + " server/site server/route server/handler/* server/config server/web server/web/*", why: "floor 6: assembles, knows no flags"},
-	{dir: "server/cmd/curlew", own: lib + " server server/config server/site server/route server/handler/* server/web server/web/*",
+	{dir: "server/cmd/curlew", own: lib + " conform server server/config server/site server/route server/handler/* server/web server/web/*",
 		third: "github.com/alecthomas/kong", why: "floor 7: the program"},
 	{dir: "bench/internal/peer", why: "flags and a loop: nothing that could help or hinder who is measured"},
 	{dir: "bench/peers/*", own: "bench/internal/peer", third: "github.com/ golang.org/x/", why: "a peer to compare with, never ours"},
@@ -65,7 +65,7 @@ func testsOf(dir string) (own, third string) {
 	case dir == "frame" || strings.HasPrefix(dir, "internal/"):
 		return "internal/testenv " + dir, ""
 	case strings.HasPrefix(dir, "server"):
-		return lib + " wstest internal/testenv server server/* server/*/* " + dir, "github.com/ golang.org/x/"
+		return lib + " wstest conform internal/testenv server server/* server/*/* " + dir, "github.com/ golang.org/x/"
 	}
 	return lib + " wstest internal/testenv internal/core internal/bufs " + orRoot(dir), ""
 }
