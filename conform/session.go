@@ -60,6 +60,7 @@ type session struct {
 	frames   int
 	pings    map[string]bool // sent
 	pieces   []int           // sizes of the frames of the last message
+	keys     [][4]byte       // of the first masked frames
 	deflater *deflate.Deflater
 	packer   *packer // instead of deflater
 	inflater *deflate.Inflater
@@ -207,15 +208,28 @@ func abort(c net.Conn) {
 	}
 }
 
+// mostLines bounds a trace.
+const mostLines = 2000
+
 // note puts a line into the trace.
 func (s *session) note(sent bool, text string) {
-	const most = 2000
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.trace) < most {
+	if len(s.trace) < mostLines {
 		s.trace = append(s.trace, Line{time.Since(s.began), sent, text})
-	} else if len(s.trace) == most {
+	} else if len(s.trace) == mostLines {
 		s.trace = append(s.trace, Line{time.Since(s.began), sent, "and so on"})
+	}
+}
+
+// noteFrame is note for a frame. Once the trace is full, it costs nothing to have
+// many.
+func (s *session) noteFrame(sent bool, f fmt.Stringer) {
+	s.mu.Lock()
+	full := len(s.trace) > mostLines
+	s.mu.Unlock()
+	if !full {
+		s.note(sent, f.String())
 	}
 }
 
@@ -257,7 +271,7 @@ func reason(err error) string {
 func (s *session) encode(frames []frame) []byte {
 	var p []byte
 	for _, f := range frames {
-		s.note(true, f.String())
+		s.noteFrame(true, f)
 		switch f.op {
 		case opPing:
 			s.pings[string(f.payload)] = true
@@ -428,7 +442,7 @@ func (s *session) put(it item) {
 	case it.body != nil:
 		s.note(false, fmt.Sprintf("%d bytes %s", len(it.body), excerpt(it.body)))
 	default:
-		s.note(false, it.frame.String())
+		s.noteFrame(false, it.frame)
 	}
 	s.mu.Lock()
 	s.items = append(s.items, it)
@@ -450,8 +464,7 @@ var errSilence = errors.New("nothing came in time")
 
 // take waits for the next item, up to d.
 func (s *session) take(d time.Duration) (item, error) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	var timer *time.Timer // made when there is something to wait for
 	for {
 		s.mu.Lock()
 		if len(s.items) > 0 {
@@ -465,6 +478,10 @@ func (s *session) take(d time.Duration) (item, error) {
 			return it, nil
 		}
 		s.mu.Unlock()
+		if timer == nil {
+			timer = time.NewTimer(d)
+			defer timer.Stop()
+		}
 		select {
 		case <-s.woken:
 		case <-timer.C:
@@ -562,6 +579,10 @@ func (s *session) frame(it item) (ev event, whole bool, err error) {
 		return ev, false, broke(ruleReserved, "it sent %s", f)
 	case f.rsv != 0 && (f.op == opCont || f.op >= opClose):
 		return ev, false, broke(ruleRSV1, "it sent %s", f)
+	}
+	const enough = 4096
+	if f.masked && len(s.keys) < enough {
+		s.keys = append(s.keys, f.key)
 	}
 	ev = event{kind: f.op, payload: f.payload, at: it.at}
 	switch f.op {

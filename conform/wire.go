@@ -237,6 +237,7 @@ type received struct {
 	fin     bool
 	rsv     byte
 	masked  bool
+	key     [4]byte
 	payload []byte
 }
 
@@ -297,9 +298,9 @@ func parse(p []byte) (r received, size int, need uint64, wrong *rule) {
 	size = body + int(n)
 	r.payload = p[body:size:size]
 	if r.masked {
-		key := p[body-4 : body]
+		r.key = [4]byte(p[body-4 : body])
 		for i := range r.payload {
-			r.payload[i] ^= key[i&3]
+			r.payload[i] ^= r.key[i&3]
 		}
 	}
 	return r, size, 0, wrong
