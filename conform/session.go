@@ -36,7 +36,7 @@ type session struct {
 	mu    sync.Mutex // guards the following
 	trace []Line
 	items []item // received and not yet looked at
-	size  int    // bytes received
+	size  int    // bytes received, with itemCost for each frame
 	woken chan struct{}
 
 	head    chan []byte   // gets the peer's head of HTTP, once
@@ -446,7 +446,7 @@ func (s *session) put(it item) {
 	}
 	s.mu.Lock()
 	s.items = append(s.items, it)
-	if s.size += it.size; s.size > s.o.most(s.c) && it.end == nil {
+	if s.size += it.size + itemCost; s.size > s.o.most(s.c) && it.end == nil {
 		s.items = append(s.items, item{at: it.at, end: errEndless})
 		s.conn.Close()
 	}
@@ -456,6 +456,10 @@ func (s *session) put(it item) {
 	default:
 	}
 }
+
+// itemCost is about the memory that an item takes besides its payload: empty
+// frames are not for nothing.
+const itemCost = 128
 
 var errEndless = errors.New("it sends without end")
 
