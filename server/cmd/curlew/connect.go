@@ -42,7 +42,7 @@ func (c *connect) Run(ctx context.Context, p *Program) error {
 	if c.Count < 0 {
 		return wrongUsage{errors.New("--count: a number of messages")}
 	}
-	if err := c.address(); err != nil {
+	if err := checkURL(c.URL); err != nil {
 		return wrongUsage{err}
 	}
 	o, err := c.options()
@@ -65,9 +65,9 @@ func (c *connect) Run(ctx context.Context, p *Program) error {
 	return t.run(ctx)
 }
 
-// address says what is wrong with the URL before anything is done with it.
-func (c *connect) address() error {
-	scheme, _, found := strings.Cut(c.URL, "://")
+// checkURL says what is wrong with a URL before anything is done with it.
+func checkURL(text string) error {
+	scheme, _, found := strings.Cut(text, "://")
 	switch strings.ToLower(scheme) {
 	case "ws", "wss", "http", "https":
 		if found {
@@ -75,26 +75,20 @@ func (c *connect) address() error {
 		}
 	}
 	if found {
-		return fmt.Errorf("%s: ws://host/path or wss://host/path is wanted", c.URL)
+		return fmt.Errorf("%s: ws://host/path or wss://host/path is wanted", text)
 	}
-	return fmt.Errorf("%s: ws://host/path or wss://host/path is wanted; did you mean ws://%s?", c.URL, c.URL)
+	return fmt.Errorf("%s: ws://host/path or wss://host/path is wanted; did you mean ws://%s?", text, text)
 }
 
 // options are those of Dial that the flags ask for.
 func (c *connect) options() (*curlew.DialOptions, error) {
+	header, err := headerOf(c.Header, c.Origin)
+	if err != nil {
+		return nil, err
+	}
 	o := &curlew.DialOptions{Options: curlew.Options{
-		Subprotocols: c.Protocol, Header: make(http.Header), MaxMessage: maxMessage, InactivityTimeout: -1,
+		Subprotocols: c.Protocol, Header: header, MaxMessage: maxMessage, InactivityTimeout: -1,
 	}}
-	for _, h := range c.Header {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok || strings.TrimSpace(name) == "" {
-			return nil, wrongUsage{fmt.Errorf("--header %q: 'Name: value'", h)}
-		}
-		o.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
-	if c.Origin != "" {
-		o.Header.Set("Origin", c.Origin)
-	}
 	if c.Compress {
 		o.Compression = &curlew.Compression{}
 	}
@@ -105,18 +99,41 @@ func (c *connect) options() (*curlew.DialOptions, error) {
 		}
 		o.Proxy = http.ProxyURL(u)
 	}
-	o.TLS = &tls.Config{InsecureSkipVerify: c.Insecure}
-	if c.Cacert != "" {
-		pem, err := os.ReadFile(c.Cacert)
-		if err != nil {
-			return nil, fmt.Errorf("--cacert: %w", err)
+	o.TLS, err = tlsOf(c.Insecure, c.Cacert)
+	return o, err
+}
+
+// headerOf is the header that --header and --origin ask for.
+func headerOf(lines []string, origin string) (http.Header, error) {
+	header := make(http.Header)
+	for _, h := range lines {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, wrongUsage{fmt.Errorf("--header %q: 'Name: value'", h)}
 		}
-		o.TLS.RootCAs = x509.NewCertPool()
-		if !o.TLS.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--cacert: %s holds no PEM certificate", c.Cacert)
-		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
-	return o, nil
+	if origin != "" {
+		header.Set("Origin", origin)
+	}
+	return header, nil
+}
+
+// tlsOf is what --insecure and --cacert ask for.
+func tlsOf(insecure bool, cacert string) (*tls.Config, error) {
+	config := &tls.Config{InsecureSkipVerify: insecure}
+	if cacert == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(cacert)
+	if err != nil {
+		return nil, fmt.Errorf("--cacert: %w", err)
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--cacert: %s holds no PEM certificate", cacert)
+	}
+	return config, nil
 }
 
 // explain adds to a refusal what the server said, or what can be done.

@@ -15,6 +15,7 @@ WebSockets: a server that needs no code, and a client for the terminal.
   serve [FILE]    run a site; without FILE, the demo site on 127.0.0.1:8080
   check FILE      say what is wrong with a site file
   connect URL     talk to a WebSocket server
+  conform         test servers and clients for conformance with RFC 6455 and 7692
   version         say which version this is
 
 curlew COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -71,6 +72,94 @@ Example:
   echo hello | curlew connect ws://127.0.0.1:8080/echo --timing
 `
 
+const aboutConform = `Usage: curlew conform COMMAND
+
+Conformance with RFC 6455 and RFC 7692: several hundred cases, each with a
+verdict on the behaviour and on how the connection ended. FAILED: a sentence of
+the RFC was broken, it is said which one, with the frames. NON-STRICT: harmless
+or late. INFORMATIONAL: a choice that the RFC leaves. UNIMPLEMENTED: need not be.
+
+  server URL [CASE]...      test a server that returns each message as it came
+  client ADDR [CASE]...     listen at ADDR and test the clients that come
+  report FILE...            show several results side by side
+  diff BEFORE AFTER         say what changed between two results
+
+CASE is an ID (6.4.1), a section (6 or 6.4) or a pattern (7.*.3); -6.4 leaves
+out. Exit codes: 0 nothing failed, 1 something did, 2 wrong usage.
+
+Example:
+  curlew conform server ws://127.0.0.1:8080/echo --html report.html
+`
+
+const aboutConformServer = `Usage: curlew conform server URL [CASE]... [flags]
+
+Test a server that returns each message as it came. CASE: see curlew conform.
+
+  --parallel N             cases at the same time; 8
+  --timeout TIME           for the server to do what it must; 5s
+  --scale N                multiplies all times; auto: by how quick it answers
+  --seed N                 of masks and payloads; 0
+  --header 'Name: value'   send a header; may be repeated
+  --origin ORIGIN          send an Origin
+  --insecure               believe any certificate
+  --cacert FILE            believe the certificates of this PEM file only
+  --agent NAME             the server's name in reports; else its host and port
+  --json FILE, --junit FILE, --html FILE, --index FILE
+                           write reports, - on standard output; see docs
+  --strict                 NON-STRICT is a failure too
+  --verbose                show all frames, also where nothing is wrong
+  --list                   show the cases, run none
+
+Example:
+  curlew conform server ws://127.0.0.1:8080/echo 1 6 -6.4 --junit report.xml
+`
+
+const aboutConformClient = `Usage: curlew conform client ADDR [CASE]... [flags]
+
+Listen at ADDR and test the clients that come, by the scheme that test clients
+know: /getCaseCount, /runCase?case=N&agent=NAME for each, /updateReports?agent=
+NAME. For that one reports are written; at the end by Ctrl-C for all.
+
+  --once                   end after the first /updateReports, with its verdict
+  --tls                    wss with a certificate that is made for the purpose
+  --cert FILE, --key FILE  wss with this one, in PEM
+  --timeout TIME           for the client to do what it must; 5s
+  --scale N                multiplies all times; 1
+  --seed N                 of payloads; 0
+  --json FILE, --junit FILE, --html FILE, --index FILE
+                           write reports, - on standard output; JSON per client:
+                           {agent} in FILE is its name
+  --strict                 NON-STRICT is a failure too
+  --verbose                show all frames, also where nothing is wrong
+  --list                   show the cases, serve none
+
+Example:
+  curlew conform client 127.0.0.1:9001 --once --json {agent}.json
+`
+
+const aboutConformReport = `Usage: curlew conform report FILE... [flags]
+
+Show results that --json wrote: their summaries, or side by side in a file.
+
+  --html FILE    one page with a matrix, needs nothing else; - is standard output
+  --junit FILE   JUnit XML
+  --index FILE   JSON as scripts for the known suite read it
+  --strict       NON-STRICT is a failure in JUnit XML
+  --verbose      show all frames
+
+Example:
+  curlew conform report ours.json theirs.json --html matrix.html
+`
+
+const aboutConformDiff = `Usage: curlew conform diff BEFORE AFTER
+
+Say which cases are worse, better, new or gone between two results that --json
+wrote. Exit code 1 if any is worse.
+
+Example:
+  curlew conform diff main.json branch.json
+`
+
 const aboutVersion = `Usage: curlew version
 
 Say which version of curlew this is, and which Go built it.
@@ -79,16 +168,18 @@ Example:
   curlew version
 `
 
-// texts are the help of the commands by name, "" for all.
+// texts are the help of the commands by path, "" for all.
 var texts = map[string]string{
 	"": aboutAll, "serve": aboutServe, "check": aboutCheck, "connect": aboutConnect, "version": aboutVersion,
+	"conform": aboutConform, "conform server": aboutConformServer, "conform client": aboutConformClient,
+	"conform report": aboutConformReport, "conform diff": aboutConformDiff,
 }
 
 // printHelp is kong's way to ask for it.
 func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	name := ""
 	if n := ctx.Selected(); n != nil {
-		name = n.Name
+		name = n.Path()
 	}
 	_, err := fmt.Fprint(ctx.Stdout, texts[name])
 	return err

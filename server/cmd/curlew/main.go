@@ -3,6 +3,10 @@
 //	curlew serve [FILE] [--listen ADDR]...   run a site; without a file, the demo
 //	curlew check FILE                        say what is wrong with a site file
 //	curlew connect URL                       talk to a WebSocket server
+//	curlew conform server URL [CASE]...      test a server for conformance
+//	curlew conform client ADDR [CASE]...     test the clients that come
+//	curlew conform report FILE...            show several results side by side
+//	curlew conform diff BEFORE AFTER         say what changed between two results
 //	curlew version
 //
 // It exits with 0 when done, 1 when what was asked for failed and 2 when it was
@@ -24,10 +28,11 @@ import (
 
 // commands are what can be asked for.
 type commands struct {
-	Serve   serve   `cmd:""`
-	Check   check   `cmd:""`
-	Connect connect `cmd:""`
-	Version version `cmd:""`
+	Serve   serve       `cmd:""`
+	Check   check       `cmd:""`
+	Connect connect     `cmd:""`
+	Conform conformance `cmd:""`
+	Version version     `cmd:""`
 }
 
 // A Program is one run of the command: its streams. Tests start it with theirs.
@@ -93,11 +98,16 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = errInterrupted
 	}
-	fmt.Fprintf(p.Stderr, "curlew: %s\n", printable(strings.TrimPrefix(err.Error(), "curlew: "))) // the library's own
+	fmt.Fprintf(p.Stderr, "curlew: %s\n", printable(plain(err)))
 	if errors.As(err, new(wrongUsage)) {
 		return 2
 	}
 	return 1
+}
+
+// plain is the text of an error without the name of the package that it is from.
+func plain(err error) string {
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "curlew: "), "conform: ")
 }
 
 // usual puts our words in the place of others that people try.
@@ -107,6 +117,8 @@ func usual(args []string) []string {
 		return append(args[1:len(args):len(args)], "--help")
 	case "--version":
 		return append([]string{"version"}, args[1:]...)
+	case "conform":
+		return withoutMinus(args)
 	}
 	return args
 }
@@ -115,7 +127,7 @@ func usual(args []string) []string {
 func mistyped(err error) string {
 	text, command := err.Error(), ""
 	if e := (*kong.ParseError)(nil); errors.As(err, &e) && e.Context.Selected() != nil {
-		command = e.Context.Selected().Name + " "
+		command = e.Context.Selected().Path() + " "
 	}
 	if what, ok := strings.CutPrefix(text, `expected "<`); ok {
 		text = strings.ToUpper(strings.TrimSuffix(what, `>"`)) + " is missing"

@@ -10,6 +10,11 @@ type version struct{}
 
 // Run prints what the build knows of itself.
 func (version) Run(p *Program) error {
+	_, err := fmt.Fprintln(p.Stdout, versionText())
+	return err
+}
+
+func versionText() string {
 	v, extra := "(devel)", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {
@@ -21,6 +26,5 @@ func (version) Run(p *Program) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(p.Stdout, "curlew %s%s %s %s/%s\n", v, extra, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
+	return fmt.Sprintf("curlew %s%s %s %s/%s", v, extra, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
