@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"curlew.example/curlew/internal/bufs"
 	"curlew.example/curlew/internal/deflate"
 	"curlew.example/curlew/internal/handshake"
 )
@@ -92,12 +93,17 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, al
 			hs.packed, hs.deflate, hs.level, extensions = true, p, u.deflate.Level, text
 		}
 	}
-	head, err := answer.Append(nil, extensions, u.header)
+	buf := bufs.Get(headSize)
+	defer bufs.Put(buf) // whatever head has become
+	head, err := answer.Append(buf[:0], extensions, u.header)
 	if err != nil {
 		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
 	}
 	return u.take(w, r, a, head, hs)
 }
+
+// headSize has room for the usual head of an answer.
+const headSize = 1 << 10
 
 // take takes the connection from net/http and sends the 101.
 func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, head []byte, hs established) (*Conn, error) {
@@ -128,7 +134,7 @@ func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, head 
 		return nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Err: err}
 	}
 	conn.SetWriteDeadline(time.Time{})
-	return newConn(conn, Server, u.set, u.terms(hs), a, leftover), nil
+	return newConn(conn, u.terms(hs), a, leftover), nil
 }
 
 // terms returns those of a handshake, which are shared with the last one if they

@@ -22,6 +22,9 @@ type agenda struct {
 	due     time.Duration // for when the timer is set; noInstant: it is not
 }
 
+// ticking is the place of a connection whose tick runs.
+const ticking = -1
+
 type entry struct {
 	at time.Duration
 	c  *Conn
@@ -45,11 +48,19 @@ func (a *agenda) arm(c *Conn, at time.Duration) {
 		return
 	}
 	k.wake.Store(int64(at))
+	if k.place != ticking {
+		a.enterLocked(c, at)
+	}
+}
+
+// enterLocked enters c for at, which is no later than for when it is entered.
+func (a *agenda) enterLocked(c *Conn, at time.Duration) {
+	k := &c.clock
 	if k.place == 0 {
 		a.entries = append(a.entries, entry{})
 		k.place = int32(len(a.entries))
 	}
-	a.upLocked(int(k.place)-1, entry{at, c}) // wake was later: only nearer to the front
+	a.upLocked(int(k.place)-1, entry{at, c})
 	a.setLocked()
 }
 
@@ -59,7 +70,7 @@ func (a *agenda) stop(c *Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k.wake.Store(stopped)
-	if k.place != 0 {
+	if k.place > 0 {
 		a.removeLocked(int(k.place) - 1)
 	}
 	if len(a.entries) == 0 {
@@ -86,7 +97,8 @@ func (a *agenda) setLocked() {
 }
 
 // ring is what the timer calls: it starts a tick for each connection that is due,
-// in a goroutine of its own, because a Stream may block. It may come too early.
+// in a goroutine of its own, because a Stream may block. It may come too early. A
+// connection is not entered again before its tick has ended.
 func (a *agenda) ring() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -94,10 +106,22 @@ func (a *agenda) ring() {
 	for now := a.now(); len(a.entries) > 0 && a.entries[0].at <= now; {
 		c := a.entries[0].c
 		a.removeLocked(0)
+		c.clock.place = ticking
 		c.clock.wake.Store(int64(noInstant)) // before the tick looks at anything: see Conn.arm
 		go c.tick()
 	}
 	a.setLocked()
+}
+
+// ticked follows a tick.
+func (a *agenda) ticked(c *Conn) {
+	k := &c.clock
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	k.place = 0
+	if at := k.wake.Load(); at != stopped && at != int64(noInstant) {
+		a.enterLocked(c, time.Duration(at))
+	}
 }
 
 // removeLocked removes the entry i.

@@ -3,7 +3,6 @@ package curlew
 import (
 	"math"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,10 +15,9 @@ type clock struct {
 	wake     atomic.Int64 // when tick is called; noInstant while it is being called; stopped
 	request  atomic.Int64 // end of the connection's life
 	deadline atomic.Int64 // of the ending, once it has begun; of what comes after Done then
-	place    int32        // in the agenda, from 1; 0: none. The agenda's lock guards it
+	place    int32        // in the agenda, from 1; 0: none; ticking. The agenda's lock guards it
 
 	// Owned by tick, of which there is one at a time.
-	ticking  sync.Mutex
 	turns    uint32        // of the pump, when it was last seen free
 	pinged   time.Duration // when the last ping was sent
 	interval time.Duration // until the next one
@@ -83,9 +81,7 @@ func (c *Conn) beginEnding() {
 
 // tick is what the agenda calls, in a goroutine of its own.
 func (c *Conn) tick() {
-	k := &c.clock
-	k.ticking.Lock()
-	defer k.ticking.Unlock()
+	defer c.agenda.ticked(c)
 	now := c.now()
 	if c.life.closing.Load() {
 		c.tickClosing(now)
@@ -123,7 +119,7 @@ func (c *Conn) tickLife(now time.Duration) time.Duration {
 		c.in.active.Store(int64(now))
 	}
 	request := time.Duration(c.clock.request.Load())
-	active := time.Duration(max(c.in.active.Load(), c.out.sent.Load()))
+	active := time.Duration(c.in.active.Load())
 	switch {
 	case now >= request:
 		c.close(&CloseError{Code: PolicyViolation, Reason: "request timeout", Err: errRequestTime})
@@ -136,15 +132,13 @@ func (c *Conn) tickLife(now time.Duration) time.Duration {
 // tickWrite drops a peer that takes nothing, and fails a connection whose
 // Writer was forgotten.
 func (c *Conn) tickWrite(now time.Duration) time.Duration {
-	next := never
-	if since := time.Duration(c.out.writing.Load()); since != 0 {
-		if now-since >= c.set.write {
-			c.finish(&CloseError{Code: AbnormalClosure, Err: errWriteTimeout}, false)
-		}
-		next = since + c.set.write
-	}
+	next, idle := never, noInstant
 	c.out.mu.Lock()
-	idle := noInstant
+	if f := c.out.flusher; f != nil {
+		if since := time.Duration(f.writing.Load()); since != 0 {
+			next = since + c.set.write
+		}
+	}
 	if w := c.out.writer; w != nil && !c.out.closingLocked().Queued {
 		idle = w.last + c.set.write
 		if c.out.busy || len(w.parts) > 0 {
@@ -152,7 +146,9 @@ func (c *Conn) tickWrite(now time.Duration) time.Duration {
 		}
 	}
 	c.out.mu.Unlock()
-	if now >= idle {
+	if now >= next {
+		c.finish(&CloseError{Code: AbnormalClosure, Err: errWriteTimeout}, false)
+	} else if now >= idle {
 		c.close(&CloseError{Code: InternalError, Reason: "message not completed", Err: errWriterIdle})
 	}
 	return min(next, idle)

@@ -28,10 +28,8 @@ type Conn struct {
 	// Fixed at construction.
 	stream Stream
 	fd     poll.FD // usable where the stream is a descriptor
-	set    *settings
-	terms  *terms
+	*terms         // shared with others
 	agenda *agenda // when tick is called, and what instants are counted from
-	role   Role
 
 	preserve atomic.Bool
 	value    atomic.Pointer[any]
@@ -77,13 +75,17 @@ type established struct {
 // do not change: connections may share them.
 type terms struct {
 	established
+	set     *settings
+	role    Role
 	bits    int  // our window, and
 	context bool // whether we refer back
 	decoder core.Config
+	encoder core.EncoderConfig
 }
 
 func newTerms(role Role, set *settings, hs established) *terms {
-	t := &terms{established: hs, decoder: set.decoder[role]}
+	t := &terms{established: hs, set: set, role: role, decoder: set.decoder[role]}
+	t.encoder = core.EncoderConfig{Server: role == Server, MaxFrame: set.maxFrame, MinSize: set.minSize}
 	if p := &t.deflate; t.packed {
 		t.bits, t.context = p.ServerBits, !p.ServerNoContext
 		t.decoder.InflateBits, t.decoder.KeepContext = p.ClientBits, !p.ClientNoContext
@@ -99,24 +101,23 @@ func newTerms(role Role, set *settings, hs established) *terms {
 // without subprotocol and without compression. s belongs to the Conn from then
 // on. Of o the fields for the handshake are not used.
 func NewConn(s Stream, role Role, o *Options) *Conn {
-	set := newSettings(o)
-	c := newConn(s, role, set, newTerms(role, set, established{}), newAgenda(), nil)
+	c := newConn(s, newTerms(role, newSettings(o), established{}), newAgenda(), nil)
 	c.start()
 	return c
 }
 
 // newConn returns a connection that start sets going. leftover is what came of the
 // peer with the handshake; it is kept.
-func newConn(s Stream, role Role, set *settings, t *terms, a *agenda, leftover []byte) *Conn {
-	c := &Conn{stream: s, set: set, role: role, terms: t, agenda: a}
+func newConn(s Stream, t *terms, a *agenda, leftover []byte) *Conn {
+	c := &Conn{stream: s, terms: t, agenda: a}
 	c.fd.Init(s)
 	c.initClock()
-	c.preserve.Store(set.preserve)
+	c.preserve.Store(t.set.preserve)
 	var d *deflate.Deflater
 	if t.packed {
 		d = deflate.NewDeflater(t.level, t.bits, t.context)
 	}
-	c.out.encoder = core.NewEncoder(role == Server, set.maxFrame, d, set.minSize)
+	c.out.encoder = core.NewEncoder(&t.encoder, d)
 	if leftover != nil {
 		c.take().buf = leftover
 	}

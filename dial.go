@@ -115,8 +115,7 @@ func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
 		}
 		return nil, failed(ctx, d.url.Host, err)
 	}
-	set := newSettings(&d.o.Options)
-	c := newConn(stream, Client, set, newTerms(Client, set, hs), newAgenda(), leftover)
+	c := newConn(stream, newTerms(Client, newSettings(&d.o.Options), hs), newAgenda(), leftover)
 	c.start()
 	return c, nil
 }

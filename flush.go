@@ -4,6 +4,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"curlew.example/curlew/frame"
 	"curlew.example/curlew/internal/bufs"
@@ -30,6 +31,8 @@ type flusher struct {
 	close  bool // our Close is in wire
 	part   bool // a Writer's piece was encoded
 	quota  int  // payload bytes to be taken before others go on
+
+	writing atomic.Int64 // since when the stream takes nothing of what it is given; 0: nothing is given
 
 	run func() // flushes all: so starting a goroutine allocates nothing
 	c   *Conn  // for it
@@ -321,7 +324,7 @@ func (c *Conn) write(p *[]byte, try bool) error {
 	if len(*p) == 0 {
 		return nil
 	}
-	writing := &c.out.writing
+	writing := &c.out.flusher.writing
 	now := c.now()
 	writing.Store(int64(now) | 1)
 	c.arm(now + c.set.write)

@@ -26,22 +26,20 @@ import (
 //	                                            wants what was put there -------> free
 //	held, away -- the connection ends -> gone
 type inbound struct {
-	pump atomic.Int32
+	heard   atomic.Int64  // when bytes last came
+	active  atomic.Int64  // when a frame last came, or a good part of one, or a message was given to us
+	pump    atomic.Int32  // who has it
+	turns   atomic.Uint32 // how often it was let go of
+	reading atomic.Bool   // the reader is taken by a Read, Reader or Serve
+	grown   atomic.Bool   // Handle's goroutine has needed much stack
+	restack atomic.Bool   // it is to begin with a new one
 
 	// Owned by the holder of the pump.
 	lent      bool       // a callback may be using pieces of the intake's buffers
 	intake    *intake    // nil while idle, where the stream is a descriptor
 	interrupt *interrupt // nil until a context that may end is watched
 
-	// Owned by the reader, see reader.go.
-	reading atomic.Bool // taken by a Read, Reader or Serve
-	reader  reader
-
-	turns   atomic.Uint32 // how often the pump was let go of
-	heard   atomic.Int64  // when bytes last came
-	active  atomic.Int64  // when a frame last came, or a good part of one
-	grown   atomic.Bool   // Handle's goroutine has needed much stack
-	restack atomic.Bool   // it is to begin with a new one
+	reader reader // owned by the call that took reading, see reader.go
 }
 
 // intake is what there is to remember while bytes of the peer are decoded. While
@@ -51,7 +49,7 @@ type intake struct {
 	base    []byte // the buffer read into, from bufs
 	buf     []byte // what of it is not parsed yet
 	size    int    // of the next base, for streams without a descriptor
-	came    int    // since active was set: bytes of a frame, or more than anyone asks for
+	came    int    // since active was noted: bytes of a frame, or more than anyone asks for
 }
 
 var intakePool = sync.Pool{New: func() any { return new(intake) }}
@@ -149,12 +147,22 @@ func (c *Conn) note(k *intake, ev *core.Event) {
 	case ev.Kind == core.None:
 		if k.came >= activeSize {
 			k.came = 0
-			c.in.active.Store(c.in.heard.Load())
+			c.touch(c.in.heard.Load())
 		}
 	case ev.Kind == core.Data && !ev.FrameEnd:
 		k.came += len(ev.Payload)
 	default:
 		k.came = activeSize
+	}
+}
+
+// touch notes that there was activity at that instant, which may be a while ago.
+func (c *Conn) touch(at int64) {
+	for {
+		last := c.in.active.Load()
+		if at <= last || c.in.active.CompareAndSwap(last, at) {
+			return
+		}
 	}
 }
 

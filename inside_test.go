@@ -61,6 +61,5 @@ func TestNothingBehindClose(t *testing.T) {
 
 // newBare returns a connection without a stream, which is not started.
 func newBare(a *agenda) *Conn {
-	set := newSettings(nil)
-	return newConn(nil, Server, set, newTerms(Server, set, established{}), a, nil)
+	return newConn(nil, newTerms(Server, newSettings(nil), established{}), a, nil)
 }

@@ -28,10 +28,8 @@ type outbound struct {
 	cause   *CloseError
 	pings   pings
 
-	heavy    atomic.Bool  // so much is corked that it should leave now
-	writable atomic.Bool  // Events.Writable is due
-	sent     atomic.Int64 // when a message was last given to us
-	writing  atomic.Int64 // since when the stream takes nothing of what it is given; 0: nothing is given
+	heavy    atomic.Bool // so much is corked that it should leave now
+	writable atomic.Bool // Events.Writable is due
 
 	// Owned by whoever flushes. flusher is nil while nobody does.
 	encoder core.Encoder

@@ -12,8 +12,7 @@ import (
 // the numbers leave in order.
 type pings struct {
 	number  uint64        // of the newest
-	at      time.Duration // when it was sent
-	heard   uint64        // of the newest that was answered
+	at      time.Duration // when it was sent; negative: it was answered
 	waiting *pingWaiter   // the newest, and then the older ones
 }
 
@@ -72,12 +71,12 @@ func (c *Conn) pongReceived(payload []byte) {
 	p, now := &o.pings, c.now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !ok || n > p.number || n <= p.heard {
+	if !ok || n == 0 || n > p.number {
 		return
 	}
-	p.heard = n
-	if n == p.number {
+	if n == p.number && p.at >= 0 {
 		c.traffic.rtt.Store(int64(now - p.at))
+		p.at = -1
 	}
 	at := &p.waiting
 	for *at != nil && (*at).number > n {

@@ -45,10 +45,10 @@ func (m *Prepared) encoded(c *Conn) []byte {
 	}
 	k := encodingParameters{maxFrame: c.set.maxFrame}
 	if c.out.encoder.Compresses(len(m.data)) {
-		if c.terms.context {
+		if c.context {
 			return nil
 		}
-		k.level, k.bits = c.terms.level, c.terms.bits
+		k.level, k.bits = c.level, c.bits
 	}
 	if all := m.encodings.Load(); all != nil {
 		for i := range *all {
@@ -79,7 +79,7 @@ func (m *Prepared) add(k encodingParameters) []byte {
 	if k.bits != 0 {
 		d = deflate.NewDeflater(k.level, k.bits, false)
 	}
-	e := core.NewEncoder(true, k.maxFrame, d, 0)
+	e := core.NewEncoder(&core.EncoderConfig{Server: true, MaxFrame: k.maxFrame}, d)
 	wire := e.Message(nil, frame.Opcode(m.t), m.data, false)
 	e.Release()
 	if len(all) < maxEncodings {

@@ -61,7 +61,7 @@ func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
 		o.mu.Unlock()
 		return c.endError(err)
 	}
-	o.sent.Store(int64(c.now()))
+	c.in.active.Store(int64(c.now()))
 	// With a context that may end, a blocked write must not hold us.
 	try := ctx.Done() != nil
 	if o.busy || o.writer != nil || try && !c.fd.Usable() {
@@ -208,7 +208,7 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	if m.prepared == nil {
 		m.copy(p)
 	}
-	o.sent.Store(int64(c.now()))
+	c.in.active.Store(int64(c.now()))
 	o.pushLocked(m)
 	corked := o.corked && o.bytesLocked() <= min(corkSize, c.set.sendQueue/2)
 	if !o.busy && !corked && o.waitsLocked() {

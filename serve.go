@@ -3,6 +3,7 @@ package curlew
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"curlew.example/curlew/internal/bufs"
 	"curlew.example/curlew/internal/core"
@@ -64,11 +65,11 @@ type driver struct {
 
 	returned bool // of Serve: no callback has panicked
 	corked   bool
-	preserve bool   // this frame is handed on as it came
-	inFrame  bool   // whose end has not come
-	given    bool   // Part was given a piece of the message, and not the last
-	t        Type   // of the message
-	msg      []byte // what has come of the message or piece, in a buffer of bufs
+	preserve bool     // this frame is handed on as it came
+	inFrame  bool     // whose end has not come
+	given    bool     // Part was given a piece of the message, and not the last
+	t        Type     // of the message
+	partial  *partial // what has come of the message or piece; nil: nothing
 }
 
 // opened calls the first event, behind which comes what a cancelled Read has left.
@@ -116,7 +117,7 @@ func (d *driver) keep() {
 	if r := &d.c.in.reader; d.given {
 		r.skip = true
 	} else if r.open && !r.skip {
-		r.keep().rest, r.saved = append([]byte(nil), d.msg...), true
+		r.keep().rest, r.saved = append([]byte(nil), d.msg()...), true
 	}
 	d.drop()
 }
@@ -146,7 +147,7 @@ func (d *driver) data(ev *core.Event) {
 	}
 	if !d.inFrame { // SetPreserveFrames counts from here on
 		d.preserve = d.c.preserve.Load()
-		if d.preserve && len(d.msg) > 0 {
+		if d.preserve && len(d.msg()) > 0 {
 			d.give(nil, false)
 		}
 	}
@@ -156,8 +157,8 @@ func (d *driver) data(ev *core.Event) {
 		return
 	}
 	p := ev.Payload
-	for size := d.c.set.maxPacket; len(d.msg)+len(p) > size; {
-		n := size - len(d.msg)
+	for size := d.c.set.maxPacket; len(d.msg())+len(p) > size; {
+		n := size - len(d.msg())
 		d.give(p[:n], false)
 		p = p[n:]
 	}
@@ -173,23 +174,40 @@ func (d *driver) part(p []byte, all, last bool) {
 	}
 }
 
+// partial is a buffer of bufs for what has come of a message.
+type partial struct{ msg []byte }
+
+var partialPool = sync.Pool{New: func() any { return new(partial) }}
+
+func (d *driver) msg() []byte {
+	if d.partial == nil {
+		return nil
+	}
+	return d.partial.msg
+}
+
 // add keeps p.
 func (d *driver) add(p []byte) {
-	n := len(d.msg)
-	if n+len(p) > cap(d.msg) { // by what has come, never by what was promised
-		msg := bufs.Get(max(n+len(p), 2*n))
-		copy(msg, d.msg)
-		d.drop()
-		d.msg = msg
+	if d.partial == nil {
+		d.partial = partialPool.Get().(*partial)
 	}
-	d.msg = d.msg[:n+len(p)]
-	copy(d.msg[n:], p)
+	h := d.partial
+	n := len(h.msg)
+	if n+len(p) > cap(h.msg) { // by what has come, never by what was promised
+		msg := bufs.Get(max(n+len(p), 2*n))
+		copy(msg, h.msg)
+		bufs.Put(h.msg)
+		h.msg = msg
+	}
+	h.msg = h.msg[:n+len(p)]
+	copy(h.msg[n:], p)
 }
 
 func (d *driver) drop() {
-	if d.msg != nil {
-		bufs.Put(d.msg)
-		d.msg = nil
+	if h := d.partial; h != nil {
+		bufs.Put(h.msg)
+		h.msg, d.partial = nil, nil
+		partialPool.Put(h)
 	}
 }
 
@@ -201,9 +219,9 @@ func (d *driver) give(p []byte, last bool) {
 		d.drop()
 		return
 	}
-	if len(d.msg) > 0 {
+	if len(d.msg()) > 0 {
 		d.add(p)
-		p = d.msg
+		p = d.partial.msg
 	}
 	if d.ev.Part == nil && d.ev.Message == nil {
 		d.drop()

@@ -190,7 +190,7 @@ func (w *Writer) push(m message, p []byte) error {
 	m.copy(p)
 	now := w.c.now()
 	w.last = now
-	o.sent.Store(int64(now))
+	w.c.in.active.Store(int64(now))
 	w.parts = append(w.parts, m)
 	w.bytes += m.size()
 	return nil

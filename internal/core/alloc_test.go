@@ -51,7 +51,8 @@ func TestNoAllocations(t *testing.T) {
 		dst := make([]byte, 0, 64<<10)
 		p := []byte(text)
 		for _, keep := range []bool{false, true} {
-			e := NewEncoder(server, 500, deflate.NewDeflater(1, 15, keep), 2000)
+			config := EncoderConfig{Server: server, MaxFrame: 500, MinSize: 2000}
+			e := NewEncoder(&config, deflate.NewDeflater(1, 15, keep))
 			var control Control
 			for _, v := range []struct {
 				name string
@@ -62,7 +63,7 @@ func TestNoAllocations(t *testing.T) {
 					e.Part(dst, frame.Text, p, false, false, false)
 					e.Part(dst, frame.Text, p, true, false, false)
 				}},
-				{"compressing", func() { e.minSize = 0; e.Message(dst, frame.Text, p, false) }},
+				{"compressing", func() { config.MinSize = 0; e.Message(dst, frame.Text, p, false) }},
 				{"compressing in pieces", func() {
 					e.Part(dst, frame.Text, p, false, false, true)
 					e.Part(dst, frame.Text, p, true, false, true)

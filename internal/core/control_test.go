@@ -26,7 +26,7 @@ type lane struct {
 }
 
 func newLane(t *testing.T, server bool) *lane {
-	return &lane{t: t, Encoder: NewEncoder(server, 1<<20, nil, 0), server: server}
+	return &lane{t: t, Encoder: NewEncoder(&EncoderConfig{Server: server, MaxFrame: 1 << 20}, nil), server: server}
 }
 
 // wants checks what is owed; it is no more than Size says.

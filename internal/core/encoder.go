@@ -9,26 +9,31 @@ import (
 	"curlew.example/curlew/internal/deflate"
 )
 
+// EncoderConfig is what an Encoder needs to know.
+type EncoderConfig struct {
+	Server   bool // we are the server: we do not mask
+	MaxFrame int  // payload bytes of a data frame, at least 1
+	MinSize  int  // shorter messages are not compressed
+}
+
 // An Encoder turns messages and control frames into bytes for the peer. One
 // goroutine at a time may use it. Its methods append to dst and return it, like
 // append; dst and the payload must not overlap.
 type Encoder struct {
+	config   *EncoderConfig
 	masks    *rand.ChaCha8     // nil for a server
 	deflater *deflate.Deflater // nil: no compression
-	minSize  int               // shorter messages are not compressed
-	maxFrame int               // payload bytes of a data frame
 
 	// The message that Part is sending.
 	open       bool
 	compressed bool
 }
 
-// NewEncoder returns an Encoder by value, to be part of a larger struct.
-// maxFrame is at least 1. A nil deflater means no compression; otherwise
-// messages of minSize bytes and more are compressed.
-func NewEncoder(server bool, maxFrame int, d *deflate.Deflater, minSize int) Encoder {
-	e := Encoder{deflater: d, minSize: minSize, maxFrame: maxFrame}
-	if !server {
+// NewEncoder returns an Encoder by value, to be part of a larger struct. c, which
+// many may share, is not changed any more. A nil deflater means no compression.
+func NewEncoder(c *EncoderConfig, d *deflate.Deflater) Encoder {
+	e := Encoder{config: c, deflater: d}
+	if !c.Server {
 		// A mask must be unpredictable to whoever chooses the payload: RFC 6455, 5.3.
 		var seed [32]byte
 		cryptorand.Read(seed[:])
@@ -48,11 +53,11 @@ func (e *Encoder) Release() {
 // Plain reports whether a message of n bytes leaves as it is: neither masked
 // nor compressed nor split.
 func (e *Encoder) Plain(n int) bool {
-	return e.masks == nil && n <= e.maxFrame && !e.Compresses(n)
+	return e.masks == nil && n <= e.config.MaxFrame && !e.Compresses(n)
 }
 
 // Compresses reports whether a message of n bytes is compressed.
-func (e *Encoder) Compresses(n int) bool { return e.deflater != nil && n >= e.minSize }
+func (e *Encoder) Compresses(n int) bool { return e.deflater != nil && n >= e.config.MinSize }
 
 // Head appends the header of a frame of n payload bytes that the caller writes
 // itself. Servers only.
@@ -96,9 +101,9 @@ func (e *Encoder) Message(dst []byte, op frame.Opcode, p []byte, whole bool) []b
 // frames appends p as frames of at most maxFrame: the first with op and rsv, the
 // last with FIN if last.
 func (e *Encoder) frames(dst []byte, op frame.Opcode, rsv byte, p []byte, last bool) []byte {
-	for len(p) > e.maxFrame {
-		dst = e.Frame(dst, false, rsv, op, p[:e.maxFrame])
-		p, op, rsv = p[e.maxFrame:], frame.Continuation, 0
+	for len(p) > e.config.MaxFrame {
+		dst = e.Frame(dst, false, rsv, op, p[:e.config.MaxFrame])
+		p, op, rsv = p[e.config.MaxFrame:], frame.Continuation, 0
 	}
 	return e.Frame(dst, last, rsv, op, p)
 }

@@ -43,7 +43,7 @@ func frames(t testing.TB, server bool, b []byte) (list []string, payload []byte)
 
 // What a server writes is what RFC 6455, 5.7 shows.
 func TestEncoder_Examples(t *testing.T) {
-	e := NewEncoder(true, 1<<20, nil, 0)
+	e := NewEncoder(&EncoderConfig{Server: true, MaxFrame: 1 << 20}, nil)
 	for _, c := range []struct {
 		got  []byte
 		want string
@@ -65,7 +65,7 @@ func TestEncoder_Examples(t *testing.T) {
 // Messages leave in frames of at most maxFrame, but for those that are to be one.
 func TestEncoder_Split(t *testing.T) {
 	for _, server := range []bool{true, false} {
-		e := NewEncoder(server, 10, nil, 0)
+		e := NewEncoder(&EncoderConfig{Server: server, MaxFrame: 10}, nil)
 		for n, want := range map[int]string{
 			0:  "[text 0]",
 			1:  "[text 1]",
@@ -89,7 +89,7 @@ func TestEncoder_Split(t *testing.T) {
 
 func TestEncoder_Parts(t *testing.T) {
 	for _, server := range []bool{true, false} {
-		e := NewEncoder(server, 10, nil, 0)
+		e := NewEncoder(&EncoderConfig{Server: server, MaxFrame: 10}, nil)
 		type part struct {
 			n           int
 			last, whole bool
@@ -123,7 +123,7 @@ func TestEncoder_Compression(t *testing.T) {
 	balanced(t)
 	p := []byte(strings.Repeat("compress me, ", 20))
 	for _, server := range []bool{true, false} {
-		e := NewEncoder(server, 1000, deflate.NewDeflater(1, 15, false), 100)
+		e := NewEncoder(&EncoderConfig{Server: server, MaxFrame: 1000, MinSize: 100}, deflate.NewDeflater(1, 15, false))
 		say := func(b []byte) string {
 			list, _ := frames(t, server, b)
 			return fmt.Sprint(list)
@@ -172,7 +172,7 @@ func TestPD25_Incompressible(t *testing.T) {
 	for _, level := range []int{1, 6} {
 		for _, bits := range []int{8, 12, 15} {
 			for _, keep := range []bool{false, true} {
-				e := NewEncoder(true, 1<<30, deflate.NewDeflater(level, bits, keep), 0)
+				e := NewEncoder(&EncoderConfig{Server: true, MaxFrame: 1 << 30}, deflate.NewDeflater(level, bits, keep))
 				var b []byte
 				var want []string
 				for _, n := range []int{1, 20, 250, 1000, 16 << 10, 65_000, 65_536} {
@@ -199,7 +199,7 @@ func TestPD25_Incompressible(t *testing.T) {
 func TestEncoder_Masks(t *testing.T) {
 	seen := map[[4]byte]bool{}
 	for range 100 {
-		e := NewEncoder(false, 100, nil, 0)
+		e := NewEncoder(&EncoderConfig{Server: false, MaxFrame: 100}, nil)
 		b := e.Message(nil, frame.Binary, make([]byte, 500), false) // five frames
 		b = e.Control(b, frame.Ping, nil)
 		for len(b) > 0 {

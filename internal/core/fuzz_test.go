@@ -189,7 +189,7 @@ func FuzzRoundTrip(f *testing.F) {
 			d = deflate.NewDeflater([]int{1, 6}[settings>>5&1], c.InflateBits, keep)
 		}
 		maxFrame := max(int(size), 1)
-		e := NewEncoder(server, maxFrame, d, 100)
+		e := NewEncoder(&EncoderConfig{Server: server, MaxFrame: maxFrame, MinSize: 100}, d)
 		defer e.Release()
 		p := play{e: &e, seed: seed, longest: maxFrame}
 		b := p.run(script)

@@ -132,7 +132,7 @@ func TestCompressedMessages(t *testing.T) {
 			t.Run(fmt.Sprintf("%d bits, takeover %t", bits, keep), func(t *testing.T) {
 				c := client(open)
 				c.InflateBits, c.KeepContext = bits, keep
-				e := NewEncoder(true, 3000, deflate.NewDeflater(1, bits, keep), 0)
+				e := NewEncoder(&EncoderConfig{Server: true, MaxFrame: 3000}, deflate.NewDeflater(1, bits, keep))
 				defer e.Release()
 				r := rand.New(rand.NewPCG(1, 2))
 				var b []byte

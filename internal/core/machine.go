@@ -14,7 +14,7 @@ type Machine struct {
 
 // NewMachine returns a Machine without compression or limits on frames sent.
 func NewMachine(c Config) *Machine {
-	return &Machine{Decoder: NewDecoder(&c), Encoder: NewEncoder(c.Server, 1<<30, nil, 0)}
+	return &Machine{Decoder: NewDecoder(&c), Encoder: NewEncoder(&EncoderConfig{Server: c.Server, MaxFrame: 1 << 30}, nil)}
 }
 
 // Feed consumes all of p, in place, and calls event for each thing it meant. The
