@@ -22,7 +22,7 @@ type client struct {
 	url     string
 	clients *conform.Clients
 	cases   []*conform.Case // those that test clients
-	tell    func(finding)
+	tell    func(conform.Result)
 
 	mu   sync.Mutex // guards the following
 	died map[int]string
@@ -30,7 +30,7 @@ type client struct {
 
 // testClient runs the cases against a peer's client, several ranges of them at the
 // same time. Those that are to be alone come last.
-func testClient(ctx context.Context, p *peer, cases []*conform.Case, o *conform.Options, parallel int, tell func(finding)) ([]finding, error) {
+func testClient(ctx context.Context, p *peer, cases []*conform.Case, o *conform.Options, parallel int, tell func(conform.Result)) ([]conform.Result, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -144,26 +144,22 @@ func (c *client) dies(n int, why string) {
 }
 
 // found puts the results together.
-func (c *client) found() []finding {
+func (c *client) found() []conform.Result {
 	results := make(map[string]conform.Result)
 	for _, r := range c.clients.Results(c.peer.name) {
 		results[r.ID] = r
 	}
-	var all []finding
+	var all []conform.Result
 	for i, cs := range c.cases {
 		r, ok := results[cs.ID]
-		f := finding{Result: r, Died: c.died[i+1]}
 		if !ok {
-			f.ID, f.Behavior, f.Note = cs.ID, conform.Failed, "it did not connect"
+			r = conform.Result{ID: cs.ID, Behavior: conform.Failed, Note: "it did not connect", Rule: ruleOf(cs)}
 		}
-		if f.Died != "" {
-			f.Behavior = conform.Failed
+		if why, died := c.died[i+1]; died {
+			dies(&r, cs, why)
 		}
-		if f.Behavior == conform.Failed && f.Rule == "" {
-			f.Rule = cs.Rule + " (" + cs.Spec + ")"
-		}
-		c.tell(f)
-		all = append(all, f)
+		c.tell(r)
+		all = append(all, r)
 	}
 	return all
 }

@@ -5,11 +5,12 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/signal"
@@ -24,12 +25,9 @@ import (
 
 // A run is a peer in one role.
 type run struct {
-	Peer     string    `json:"peer"`
-	Role     string    `json:"role"` // server or client
-	Version  string    `json:"version"`
-	Findings []finding `json:"cases"`
-
+	*conform.Report
 	peer *peer
+	role string
 }
 
 func main() {
@@ -73,12 +71,12 @@ func main() {
 			log.Fatal(err)
 		}
 		for _, role := range roles(*role) {
-			r := &run{Peer: p.name, Role: role, peer: p}
+			r := &run{peer: p, role: role}
 			file := filepath.Join(*out, p.name+"-"+role+".json")
 			if *kept {
 				err = r.read(file)
 			} else if err = r.test(ctx, chosen, o, *parallel); err == nil {
-				err = r.write(file)
+				err = save(file, r.WriteJSON)
 			}
 			if ctx.Err() != nil {
 				os.Exit(1)
@@ -90,11 +88,27 @@ func main() {
 			runs = append(runs, r)
 		}
 	}
+	var reports []*conform.Report
+	for _, r := range runs {
+		reports = append(reports, r.Report)
+	}
+	matrix := func(w io.Writer) error { return conform.WriteHTML(w, reports...) }
+	if err := save(filepath.Join(*out, "matrix.html"), matrix); err != nil {
+		log.Fatal(err)
+	}
 	if *page != "" {
-		if err := os.WriteFile(*page, []byte(write(runs, all)), 0o666); err != nil {
+		if err := save(*page, func(w io.Writer) error { return writePage(w, runs, all) }); err != nil {
 			log.Fatal(err)
 		}
 	}
+}
+
+func save(file string, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o666)
 }
 
 func roles(only string) []string {
@@ -106,62 +120,94 @@ func roles(only string) []string {
 
 // test runs the cases and says in a line what came of it.
 func (r *run) test(ctx context.Context, cases []*conform.Case, o *conform.Options, parallel int) error {
-	var err error
-	if r.Version, err = r.peer.version(); err != nil {
+	version, err := r.peer.version()
+	if err != nil {
 		return err
 	}
-	began := time.Now()
-	tell := func(f finding) {
-		if f.Died != "" {
-			fmt.Printf("  %s %s dies of %s: %s\n", r.Peer, r.Role, f.ID, f.Died)
+	r.Report = &conform.Report{Tool: "bench/conform", When: time.Now(), Role: r.role, Agent: r.peer.name + " " + version, Scale: o.Scale}
+	tell := func(one conform.Result) {
+		if why := death(one.Note); why != "" {
+			fmt.Printf("  %s %s dies of %s: %s\n", r.peer.name, r.role, one.ID, why)
 		}
 	}
-	if r.Role == "server" {
-		r.Findings, err = testServer(ctx, r.peer, cases, o, parallel, tell)
+	var results []conform.Result
+	if r.role == "server" {
+		cases = conform.For(cases, conform.ForServers)
+		results, err = testServer(ctx, r.peer, cases, o, parallel, tell)
 	} else {
-		r.Findings, err = testClient(ctx, r.peer, cases, o, parallel, tell)
+		cases = conform.For(cases, conform.ForClients)
+		results, err = testClient(ctx, r.peer, cases, o, parallel, tell)
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s %s, %v: %s\n", r.Peer, r.Role, time.Since(began).Round(time.Second), count(r.Findings))
+	r.Fill(cases, results)
+	fmt.Printf("%s %s, %v: %s\n", r.peer.name, r.role, time.Since(r.When).Round(time.Second), r.words())
 	return nil
 }
 
-func (r *run) write(file string) error {
-	b, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, append(b, '\n'), 0o666)
-}
-
 func (r *run) read(file string) error {
-	b, err := os.ReadFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(b, r)
+	defer f.Close()
+	r.Report, err = conform.ReadReport(f)
+	return err
 }
 
-// count is how many have each verdict, in words.
-func count(all []finding) string {
-	var n [conform.Failed + 1]int
-	dead := 0
-	for _, f := range all {
-		n[f.Verdict()]++
-		if f.Died != "" {
-			dead++
-		}
-	}
+// version is that of the library, as the report has it.
+func (r *run) version() string { return strings.TrimPrefix(r.Agent, r.peer.name+" ") }
+
+// words is how many have each verdict.
+func (r *run) words() string {
 	var words []string
-	for v := range n {
-		if n[v] > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n[v], conform.Verdict(v)))
+	for v := conform.OK; v <= conform.Failed; v++ {
+		if n := r.Counts[v]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, v))
 		}
 	}
-	if dead > 0 {
-		words = append(words, fmt.Sprintf("dies %d times", dead))
+	if n := r.deaths(); n > 0 {
+		words = append(words, fmt.Sprintf("dies %d times", n))
 	}
 	return cmp.Or(strings.Join(words, ", "), "no case")
 }
+
+func (r *run) deaths() (n int) {
+	for i := range r.Results {
+		if death(r.Results[i].Note) != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// How the note of a case begins of which the process died, and how that ends.
+const (
+	deathSign = "the process is dead: "
+	deathEnd  = "; before that: "
+)
+
+// dies notes in a result that the process died of the case.
+func dies(r *conform.Result, c *conform.Case, why string) {
+	why = deathSign + strings.ReplaceAll(why, ";", ",")
+	if r.Note != "" {
+		why += deathEnd + r.Note
+	}
+	r.Note, r.Behavior = why, conform.Failed
+	if r.Rule == "" {
+		r.Rule = ruleOf(c)
+	}
+}
+
+// death is why the process died, if a note says that it did.
+func death(note string) string {
+	why, ok := strings.CutPrefix(note, deathSign)
+	if !ok {
+		return ""
+	}
+	why, _, _ = strings.Cut(why, deathEnd)
+	return why
+}
+
+func ruleOf(c *conform.Case) string { return c.Rule + " (" + c.Spec + ")" }

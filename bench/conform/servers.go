@@ -11,12 +11,6 @@ import (
 	"curlew.example/curlew/conform"
 )
 
-// A finding is a case's result for a peer, and what became of the peer.
-type finding struct {
-	conform.Result
-	Died string `json:"died,omitempty"` // the process ended, or was of no use any more: why
-}
-
 // A server is a peer's server under test. It is started again when it dies.
 type server struct {
 	peer   *peer
@@ -33,7 +27,7 @@ type server struct {
 // testServer runs the cases against a peer's server. Each is followed by a probe;
 // cases during which the server died, or after which it did not serve any more, are
 // run again, alone, to learn which of them it was.
-func testServer(ctx context.Context, p *peer, cases []*conform.Case, o *conform.Options, parallel int, tell func(finding)) ([]finding, error) {
+func testServer(ctx context.Context, p *peer, cases []*conform.Case, o *conform.Options, parallel int, tell func(conform.Result)) ([]conform.Result, error) {
 	addr, err := freePort()
 	if err != nil {
 		return nil, err
@@ -52,22 +46,22 @@ func testServer(ctx context.Context, p *peer, cases []*conform.Case, o *conform.
 		log.Printf("%s: a probe fails, so it is not probed: %v", p.name, err)
 	}
 	cases = conform.For(cases, conform.ForServers)
-	found := make([]*finding, len(cases))
+	found := make([]*conform.Result, len(cases))
 	var mu sync.Mutex // guards found and alone
 	var alone []int
 	var failed error
 	run := func(i int, last bool) {
-		f, sure, err := s.run(ctx, cases[i])
+		r, died, err := s.run(ctx, cases[i])
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
 		case err != nil:
 			failed = err
-		case !sure && !last:
+		case died && !last:
 			alone = append(alone, i)
 		default:
-			found[i] = &f
-			tell(f)
+			found[i] = &r
+			tell(r)
 		}
 	}
 	next := make(chan int)
@@ -95,39 +89,35 @@ func testServer(ctx context.Context, p *peer, cases []*conform.Case, o *conform.
 			run(i, true)
 		}
 	}
-	var all []finding
-	for _, f := range found {
-		if f != nil {
-			all = append(all, *f)
+	var all []conform.Result
+	for _, r := range found {
+		if r != nil {
+			all = append(all, *r)
 		}
 	}
 	return all, failed
 }
 
-// run runs one case. It is not sure of what it found if the server died
-// meanwhile: it may have died of another case. When cases are run one by one that
-// does not matter.
-func (s *server) run(ctx context.Context, c *conform.Case) (f finding, sure bool, err error) {
+// run runs one case. That the server died of it is only sure if no other case ran
+// at the same time.
+func (s *server) run(ctx context.Context, c *conform.Case) (r conform.Result, died bool, err error) {
 	proc, err := s.running(ctx)
 	if err != nil {
-		return f, false, err
+		return r, false, err
 	}
-	r := conform.TestServer(ctx, []*conform.Case{c}, s.target, s.o)
-	if len(r) == 0 {
-		if ctx.Err() != nil {
-			return f, false, ctx.Err()
-		}
-		return f, false, fmt.Errorf("case %s has no result", c.ID)
+	results := conform.TestServer(ctx, []*conform.Case{c}, s.target, s.o)
+	switch {
+	case ctx.Err() != nil:
+		return r, false, context.Cause(ctx)
+	case len(results) == 0:
+		return r, false, fmt.Errorf("case %s has no result", c.ID)
 	}
-	f.Result = r[0]
-	f.Died = s.dead(ctx, proc)
-	if f.Died != "" {
-		f.Behavior = conform.Failed
-		if f.Rule == "" {
-			f.Rule = c.Rule + " (" + c.Spec + ")"
-		}
+	r = results[0]
+	if why := s.dead(ctx, proc); why != "" {
+		dies(&r, c, why)
+		return r, true, nil
 	}
-	return f, f.Died == "", nil
+	return r, false, nil
 }
 
 // running returns the process, started if need be.
