@@ -30,9 +30,6 @@ type subject struct {
 // large is a limit that no case reaches.
 const large = 64 << 20
 
-// waits lets Send tell of a full queue instead of closing, so that an echo can wait.
-const waits = curlew.WhenFullDropNewest
-
 // takeover is compression with both contexts kept.
 func takeover() *curlew.Compression {
 	return &curlew.Compression{MinSize: -1, ServerContext: true, ClientContext: true}
@@ -40,17 +37,17 @@ func takeover() *curlew.Compression {
 
 // subjects are all settings that change bytes, and all ways to read and write.
 var subjects = []subject{
-	{name: "plain", options: curlew.Options{MaxMessage: large, WhenFull: waits}, events: byMessage},
-	{name: "compressed", options: curlew.Options{MaxMessage: large, WhenFull: waits, Compression: &curlew.Compression{MinSize: -1}}, events: byMessage},
-	{name: "takeover", options: curlew.Options{MaxMessage: large, WhenFull: waits, Compression: takeover()}, events: byMessage},
-	{name: "level 9", options: curlew.Options{MaxMessage: large, WhenFull: waits, Compression: &curlew.Compression{Level: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
-	{name: "window of 9 bits", options: curlew.Options{MaxMessage: large, WhenFull: waits, Compression: &curlew.Compression{MinSize: -1, WindowBits: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
-	{name: "frames of 100", options: curlew.Options{MaxMessage: large, WhenFull: waits, MaxFrame: 100, Compression: takeover()}, events: byMessage},
-	{name: "frames of 1", options: curlew.Options{MaxMessage: large, WhenFull: waits, MaxFrame: 1}, events: byMessage},
-	{name: "packets of 100", options: curlew.Options{MaxMessage: large, WhenFull: waits, MaxPacket: 100, Compression: takeover()}, events: byPart},
-	{name: "preserved frames", options: curlew.Options{MaxMessage: large, WhenFull: waits, PreserveFrames: true}, events: byFrame},
-	{name: "read and write", options: curlew.Options{MaxMessage: large, WhenFull: waits, Compression: takeover()}, loop: readWrite},
-	{name: "reader and writer", options: curlew.Options{MaxMessage: large, WhenFull: waits, Compression: takeover()}, loop: stream},
+	{name: "plain", options: curlew.Options{MaxMessage: large}, events: byMessage},
+	{name: "compressed", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{MinSize: -1}}, events: byMessage},
+	{name: "takeover", options: curlew.Options{MaxMessage: large, Compression: takeover()}, events: byMessage},
+	{name: "level 9", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{Level: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
+	{name: "window of 9 bits", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{MinSize: -1, WindowBits: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
+	{name: "frames of 100", options: curlew.Options{MaxMessage: large, MaxFrame: 100, Compression: takeover()}, events: byMessage},
+	{name: "frames of 1", options: curlew.Options{MaxMessage: large, MaxFrame: 1}, events: byMessage},
+	{name: "packets of 100", options: curlew.Options{MaxMessage: large, MaxPacket: 100, Compression: takeover()}, events: byPart},
+	{name: "preserved frames", options: curlew.Options{MaxMessage: large, PreserveFrames: true}, events: byFrame},
+	{name: "read and write", options: curlew.Options{MaxMessage: large, Compression: takeover()}, loop: readWrite},
+	{name: "reader and writer", options: curlew.Options{MaxMessage: large, Compression: takeover()}, loop: stream},
 }
 
 // byMessage answers from the callback and waits where the queue is full, so that
@@ -159,12 +156,14 @@ type place struct {
 	host     string
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	tls      *tls.Config // of clients
+
+	wrap func(net.Conn) net.Conn // our side of each connection, above TLS; may be nil
 }
 
 // inMemory works in bubbles.
 func inMemory() place {
 	n := wstest.NewNetwork(nil)
-	return place{n.Listen("example.com:80"), "ws", "example.com:80", n.DialContext, nil}
+	return place{n.Listen("example.com:80"), "ws", "example.com:80", n.DialContext, nil, nil}
 }
 
 func overTCP(t *testing.T) place {
@@ -172,7 +171,7 @@ func overTCP(t *testing.T) place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return place{l, "ws", l.Addr().String(), new(net.Dialer).DialContext, nil}
+	return place{l, "ws", l.Addr().String(), new(net.Dialer).DialContext, nil, nil}
 }
 
 // secured puts TLS on a place.
@@ -183,23 +182,44 @@ func secured(p place) place {
 	return p
 }
 
-// testServer runs the cases against a subject.
-func (sub *subject) testServer(t *testing.T, p place, cases []*Case, o *Options) []Result {
+// target starts a server of the subject's; stop ends it.
+func (sub *subject) target(p place) (t *Target, stop func()) {
 	s := &http.Server{Handler: sub}
+	if p.wrap != nil {
+		p.listener = wrapped{p.listener, p.wrap}
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.Serve(p.listener) })
-	target := &Target{Host: "example.com", Path: "/echo", Dial: func(ctx context.Context) (net.Conn, error) {
+	dial := func(ctx context.Context) (net.Conn, error) {
 		c, err := p.dial(ctx, "tcp", p.host)
 		if err != nil || p.tls == nil {
 			return c, err
 		}
 		secure := tls.Client(c, p.tls)
 		return secure, secure.HandshakeContext(ctx)
-	}}
-	results := TestServer(t.Context(), cases, target, o)
-	s.Close()
-	wg.Wait()
-	return results
+	}
+	return &Target{Host: "example.com", Path: "/echo", Dial: dial}, func() { s.Close(); wg.Wait() }
+}
+
+// wrapped is a listener whose connections are wrapped.
+type wrapped struct {
+	net.Listener
+	wrap func(net.Conn) net.Conn
+}
+
+func (l wrapped) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.wrap(c), nil
+}
+
+// testServer runs the cases against a subject.
+func (sub *subject) testServer(t *testing.T, p place, cases []*Case, o *Options) []Result {
+	target, stop := sub.target(p)
+	defer stop()
+	return TestServer(t.Context(), cases, target, o)
 }
 
 // testClient lets a subject go through all cases, several at once.
@@ -218,7 +238,7 @@ func (sub *subject) testClient(t *testing.T, p place, cases []*Case, o *Options)
 	var serving sync.WaitGroup
 	serving.Go(func() { clients.Serve(ctx, p.listener) })
 
-	d := &curlew.DialOptions{Options: sub.options, DialContext: p.dial, TLS: p.tls}
+	d := &curlew.DialOptions{Options: sub.options, DialContext: p.dial, TLS: p.tls, WrapConn: p.wrap}
 	var visiting sync.WaitGroup
 	next := make(chan int)
 	for range options.Parallel {
@@ -260,11 +280,23 @@ func judge(t *testing.T, sub string, role Roles, cases []*Case, results []Result
 		if r.Verdict() == OK || allowed(sub, role, r) {
 			continue
 		}
-		t.Errorf("%s: %v, close %v: %s\n%s", r.ID, r.Behavior, r.Close, r.Note, r.Rule)
-		for _, l := range r.Trace {
-			t.Log(l)
+		t.Error(account(r))
+	}
+}
+
+// account is all that a result says, without the middle of a long trace.
+func account(r *Result) string {
+	const most = 30
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %v, close %v: %s\n%s", r.ID, r.Behavior, r.Close, r.Note, r.Rule)
+	for i, l := range r.Trace {
+		if left := len(r.Trace) - i; i < most/2 || left <= most/2 {
+			fmt.Fprintf(&b, "\n%v", l)
+		} else if left == most/2+1 {
+			b.WriteString("\n...")
 		}
 	}
+	return b.String()
 }
 
 // An allowance is for a result that is not OK and nevertheless right.
