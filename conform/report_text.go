@@ -55,7 +55,7 @@ func (r *Report) textTable(b *strings.Builder) {
 	}
 	head := fmt.Sprintf("  %-40s %5s", "", "cases")
 	for _, v := range columns {
-		head += " " + v.String()
+		head += fmt.Sprintf(" %*s", wide(v), v)
 	}
 	b.WriteString(head + "\n")
 	for _, c := range r.chapters() {
@@ -65,11 +65,14 @@ func (r *Report) textTable(b *strings.Builder) {
 			if n := c.counts[v]; n > 0 {
 				number = fmt.Sprint(n)
 			}
-			line += fmt.Sprintf(" %*s", len(v.String()), number)
+			line += fmt.Sprintf(" %*s", wide(v), number)
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 }
+
+// wide is the width of a verdict's column.
+func wide(v Verdict) int { return max(4, len(v.String())) }
 
 // textGroups are the findings that are no failures: those for which the same was
 // seen stand together.
