@@ -140,7 +140,9 @@ func runMachine(conn *wstest.End, server bool) {
 			return
 		}
 	}
-	conn.CloseWrite()
+	if server { // it ends TCP first, RFC 6455, 7.1.1
+		conn.CloseWrite()
+	}
 	conn.SetReadDeadline(time.Now().Add(time.Minute))
 	for {
 		if _, err := conn.Read(buf); err != nil {
