@@ -150,7 +150,7 @@ func compressedShapes() []Case {
 	for _, big := range []struct {
 		c   *corpus
 		cut int
-	}{{objects, 0}, {noise, 1000}} {
+	}{{objects, 0}, {noise, 10_000}} {
 		c = add(fmt.Sprintf("4 MiB of %s in one message, %s", big.c.name, inFrames(big.cut)), later(func() []Step {
 			m := big.c.message(4<<20, 0)
 			return script{sendsPacked(big.cut, m), want(m)}
