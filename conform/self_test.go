@@ -17,6 +17,10 @@ import (
 var rightly = []allowance{
 	{Unimplemented, "plain*,preserved*,frames of 1", ForBoth, "12 13 14", "no compression is set"},
 	{Unimplemented, "machine", ForBoth, "8 12 13 14", "it has no handshake, and so no extension"},
+	{Informational, "*", ForBoth, "2.16.1 2.16.2", "in a flood of pings the newest stands for those before it (RFC 6455, 5.5.3)"},
+	{Unimplemented, "compressed,no takeover", ForBoth, "13.16 13.18", "no context takeover is set"},
+	{Unimplemented, "takeover server", ForServers, "13.16 13.18", "no context takeover of clients is set"},
+	{Informational, "*", ForClients, "13.31", "what the case is about is not offered, or nothing smaller is asked for"},
 }
 
 // Every case is OK for every way to use the library, in memory.
