@@ -151,11 +151,11 @@ func compressedShapes() []Case {
 		c   *corpus
 		cut int
 	}{{objects, 0}, {noise, 10_000}} {
-		c = add(fmt.Sprintf("4 MiB of %s in one message, %s", big.c.name, inFrames(big.cut)), later(func() []Step {
-			m := big.c.message(4<<20, 0)
+		c = add(fmt.Sprintf("2 MiB of %s in one message, %s", big.c.name, inFrames(big.cut)), later(func() []Step {
+			m := big.c.message(2<<20, 0)
 			return script{sendsPacked(big.cut, m), want(m)}
 		}))
-		c.Size, c.Heavy = 4<<20, true
+		c.Size, c.Heavy = 2<<20, true
 	}
 	return group("12.7", specPayload, rulePayload, all...)
 }
