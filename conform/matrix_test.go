@@ -138,13 +138,21 @@ func (sub *subject) play(ctx context.Context, c *curlew.Conn) {
 	}
 }
 
+// settings are the subject's options; Send tells of a full queue instead of
+// closing, so that an echo can wait.
+func (sub *subject) settings() *curlew.Options {
+	o := sub.options
+	o.WhenFull = curlew.WhenFullDropNewest
+	return &o
+}
+
 // ServeHTTP makes the subject a server.
 func (sub *subject) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if sub.loop == nil {
-		curlew.Handle(&sub.options, func(*http.Request) (*curlew.Events, error) { return sub.events(), nil }).ServeHTTP(w, r)
+		curlew.Handle(sub.settings(), func(*http.Request) (*curlew.Events, error) { return sub.events(), nil }).ServeHTTP(w, r)
 		return
 	}
-	if c, err := curlew.Accept(w, r, &sub.options); err == nil {
+	if c, err := curlew.Accept(w, r, sub.settings()); err == nil {
 		sub.play(context.Background(), c)
 	}
 }
@@ -238,7 +246,7 @@ func (sub *subject) testClient(t *testing.T, p place, cases []*Case, o *Options)
 	var serving sync.WaitGroup
 	serving.Go(func() { clients.Serve(ctx, p.listener) })
 
-	d := &curlew.DialOptions{Options: sub.options, DialContext: p.dial, TLS: p.tls, WrapConn: p.wrap}
+	d := &curlew.DialOptions{Options: *sub.settings(), DialContext: p.dial, TLS: p.tls, WrapConn: p.wrap}
 	var visiting sync.WaitGroup
 	next := make(chan int)
 	for range options.Parallel {
