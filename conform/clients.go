@@ -39,6 +39,7 @@ type Clients struct {
 
 	mu      sync.Mutex // guards the following
 	results map[string]map[string]Result
+	keys    map[string]*keyring // by agents
 }
 
 // maxAgents bounds how many names are remembered.
@@ -107,6 +108,19 @@ func (s *Clients) keep(agent string, r Result) {
 	s.results[agent][r.ID] = r
 }
 
+// ring is what is known of an agent's keys; nil where there are too many agents.
+func (s *Clients) ring(agent string) *keyring {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = make(map[string]*keyring)
+	}
+	if s.keys[agent] == nil && len(s.keys) < maxAgents {
+		s.keys[agent] = new(keyring)
+	}
+	return s.keys[agent]
+}
+
 // serve plays one connection's part. It calls end when Serve is to return.
 func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []*Case, end func()) {
 	defer conn.Close()
@@ -129,8 +143,15 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 	q := u.Query()
 	agent := q.Get("agent")
 	number, _ := strconv.Atoi(q.Get("case"))
+	keys := s.ring(agent)
+	if m, err := parseMessage(head); err == nil && keys != nil {
+		for _, key := range m.values("Sec-WebSocket-Key") {
+			keys.add(key)
+		}
+	}
 	at := func(c *Case) *session {
 		session := newSession(ctx, c, o, nil, &unread{conn, rest}, false)
+		session.ring = keys
 		session.head <- head
 		session.listen(false)
 		return session

@@ -25,6 +25,7 @@ type head struct {
 	colon  string  // instead of a colon and a space
 	chop   int     // bytes a write; 0: all at once
 	raw    []byte  // instead of all that
+	second []edit  // if not nil: behind it a right request, edited
 }
 
 type field struct{ name, value string }
@@ -32,8 +33,9 @@ type field struct{ name, value string }
 // An edit changes a right head into the one that a case wants.
 type edit func(*head)
 
-// line sets the first line. In it {path} stands for the target's path, {scheme}
-// for http or https, {host} for the target's host.
+// line sets the first line. In it and in the values of fields {path} stands for
+// the target's path, {scheme} for http or https, {host} for the target's host, {?}
+// for what separates a query from the path: "&" if there is one already.
 func line(text string) edit { return func(h *head) { h.first = text } }
 
 // set replaces the field of that name, or adds it.
@@ -66,6 +68,10 @@ func behind(p []byte) edit { return func(h *head) { h.tail = append(h.tail, p...
 
 // pipelined puts frames right behind the head, in the same write.
 func pipelined(f ...frame) edit { return func(h *head) { h.frames = append(h.frames, f...) } }
+
+// followed puts a second request right behind the first, in the same write: a
+// right one as edited.
+func followed(edits ...edit) edit { return func(h *head) { h.second = append([]edit{}, edits...) } }
 
 // before puts bytes in front of the head, in the same write.
 func before(p []byte) edit { return func(h *head) { h.before = append(h.before, p...) } }
@@ -144,7 +150,7 @@ func opensWith(check func(s *session, got http.Header) error, edits ...edit) Ste
 // isHandshake reports whether a step begins the connection by itself.
 func isHandshake(st Step) bool {
 	switch st.(type) {
-	case open, asked, asking, rejected, requested, bare:
+	case open, asked, asking, replied, requested, bare:
 		return true
 	}
 	return false
@@ -213,11 +219,15 @@ func (s *session) ask(edits []edit) (*head, *http.Response, error) {
 	for _, e := range edits {
 		e(h)
 	}
-	scheme := "http"
-	if _, ok := s.conn.(*tls.Conn); ok {
-		scheme = "https"
+	s.fill(h)
+	if h.second != nil {
+		next := s.right()
+		for _, e := range h.second {
+			e(next)
+		}
+		s.fill(next)
+		h.tail = append(h.tail, next.bytes()...)
 	}
-	h.first = strings.NewReplacer("{path}", s.target.Path, "{scheme}", scheme, "{host}", s.target.Host).Replace(h.first)
 	s.listen(true)
 	s.say(h)
 	p, err := s.peersHead()
@@ -225,10 +235,29 @@ func (s *session) ask(edits []edit) (*head, *http.Response, error) {
 		return h, nil, err
 	}
 	r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(p)), &http.Request{Method: "GET"})
+	if err == nil {
+		s.reply, err = parseMessage(p)
+	}
 	if err != nil {
 		return h, nil, s.failed("its answer is not HTTP: %s", excerpt(p))
 	}
 	return h, r, nil
+}
+
+// fill puts in what the braces of a head stand for.
+func (s *session) fill(h *head) {
+	scheme, mark := "http", "?"
+	if _, ok := s.conn.(*tls.Conn); ok {
+		scheme = "https"
+	}
+	if strings.Contains(s.target.Path, "?") {
+		mark = "&"
+	}
+	r := strings.NewReplacer("{path}", s.target.Path, "{?}", mark, "{scheme}", scheme, "{host}", s.target.Host, "{HOST}", strings.ToUpper(s.target.Host))
+	h.first = r.Replace(h.first)
+	for i := range h.fields {
+		h.fields[i].value = r.Replace(h.fields[i].value)
+	}
 }
 
 // peersHead waits for the peer's head.
@@ -365,9 +394,9 @@ func split(list string) []string {
 
 // isToken: RFC 9110, 5.6.2.
 func isToken(s string) bool {
-	return s != "" && strings.IndexFunc(s, func(c rune) bool {
-		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
-	}) < 0
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
 }
 
 // hasToken reports whether a list of tokens has one, whatever its case.
@@ -395,8 +424,8 @@ func (s *session) requestHead() (*http.Request, error) {
 	return r, nil
 }
 
-// reply is a right answer to r.
-func (s *session) reply(r *http.Request) (*head, error) {
+// rightAnswer is a right answer to r.
+func (s *session) rightAnswer(r *http.Request) (*head, error) {
 	h := &head{first: "HTTP/1.1 101 Switching Protocols", fields: []field{
 		{"Upgrade", "websocket"}, {"Connection", "Upgrade"},
 		{"Sec-WebSocket-Accept", acceptKey(r.Header.Get("Sec-WebSocket-Key"))},
@@ -420,7 +449,7 @@ func (st open) answer(s *session) error {
 	if err != nil {
 		return err
 	}
-	h, unfit := s.reply(r)
+	h, unfit := s.rightAnswer(r)
 	for _, e := range st.edits {
 		e(h)
 	}

@@ -30,7 +30,8 @@ type session struct {
 	conn   net.Conn
 	began  time.Time
 	random *rand.Rand
-	client bool // we are the client: a server is tested
+	client bool     // we are the client: a server is tested
+	ring   *keyring // what the client that is tested sent before; or nil
 	agreed *agreement
 
 	mu    sync.Mutex // guards the following
@@ -44,12 +45,13 @@ type session struct {
 	unwatch func() bool   // ends the watch over ctx
 
 	// Owned by the script.
-	reading  bool // the reader was started
-	opened   bool // the handshake was made
-	over     bool // the script has ended the connection
-	sent     bool // we have sent a Close
-	stuck    bool // the stream takes nothing any more
-	code     int  // of the peer's Close
+	reading  bool     // the reader was started
+	opened   bool     // the handshake was made
+	reply    *message // the head of the server's answer
+	over     bool     // the script has ended the connection
+	sent     bool     // we have sent a Close
+	stuck    bool     // the stream takes nothing any more
+	code     int      // of the peer's Close
 	behavior Verdict
 	close    Verdict
 	notes    []string
