@@ -150,7 +150,7 @@ func agree(answer, offers string) (*agreement, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = fmt.Errorf("no offer may be agreed to")
+	err = fmt.Errorf("it is %s, where no offer may be agreed to", excerpt([]byte(answer)))
 	for i, offer := range rightOffers(offers) {
 		unfit := t.unfit(offer)
 		if unfit == nil {

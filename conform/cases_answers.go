@@ -65,8 +65,9 @@ func unfitting(answer func(offers []terms) (reply, why string)) Step {
 }
 
 // answers gives a client this answer, which is right, and makes use of what is
-// agreed by it. Where the client's offer asks for more it is added.
-func answers(values ...string) Step {
+// agreed by it. Where the client's offer asks for more it is added. One that does
+// not take it gets the verdict.
+func answers(v Verdict, values ...string) Step {
 	return requests(func(s *session, r *request) error {
 		offers := strings.Join(r.values(extensionsField), ", ")
 		values := append([]string(nil), values...)
@@ -88,7 +89,14 @@ func answers(values ...string) Step {
 			return &finding{verdict: Unimplemented, note: "its offer is not one for this answer: " + err.Error()}
 		}
 		s.agreed = a
-		return s.play(append(script{opens(lines(extensionsField, values...))}, exchange()...))
+		return s.play(script{
+			opens(lines(extensionsField, values...)), send(ping("hello")),
+			choose(
+				onThis(pong("hello"), OK, "", exchange()...),
+				on(ended, v, "it does not take a right answer"),
+				onClose(v, "it does not take a right answer"),
+			),
+		})
 	})
 }
 
@@ -107,7 +115,6 @@ var rightAnswers = [...]offer{
 	{"a value in quotes", []string{`permessage-deflate; server_max_window_bits="9"`}},
 	{"no spaces", []string{"permessage-deflate;client_no_context_takeover;server_no_context_takeover"}},
 	{"spaces and tabs", []string{" permessage-deflate\t ; \tclient_no_context_takeover ;   server_no_context_takeover "}},
-	{"empty members around it", []string{", permessage-deflate ,"}},
 }
 
 func answerCases() []Case {
@@ -160,8 +167,9 @@ func answerCases() []Case {
 	}))
 	client(&right, "no extension", opens(), echo(text("hello"), text(strings.Repeat("not compressed ", 100))))
 	for _, o := range rightAnswers {
-		client(&right, "answered: "+o.title, answers(o.values...))
+		client(&right, "answered: "+o.title, answers(Failed, o.values...))
 	}
+	client(&right, "answered: empty members around it", answers(NonStrict, ", permessage-deflate ,"))
 	return slices.Concat(
 		group("13.30", "RFC 7692, 7.1; RFC 6455, 4.1 and 9.1", "a client fails the connection on an answer that is wrong", wrong...),
 		group("13.31", "RFC 7692, 7.1; RFC 6455, 4.1", "a client fails the connection on an answer that does not fit its offer", unfit...),

@@ -49,7 +49,7 @@ func declines(values ...string) Step {
 // verdict.
 func agrees(v Verdict, note string, values ...string) Step {
 	return asked{
-		edits: []edit{lines(extensionsField, values...)}, refuse: NonStrict, note: "it refuses a right handshake",
+		edits: []edit{lines(extensionsField, values...)}, refuse: NonStrict, note: "it refuses the handshake because of its offers",
 		then: script{do(func(s *session) error {
 			if s.agreed != nil {
 				return s.play(exchange())

@@ -20,7 +20,7 @@ func TestForms(t *testing.T) {
 
 // TestCorrupt: what section 14 takes for corrupt is refused by both.
 func TestCorrupt(t *testing.T) {
-	for _, v := range corrupt() {
+	for _, v := range corruptData() {
 		if got, err := ours(15, false, v.data); err == nil {
 			t.Errorf("%s: the Inflater: %q", v.title, got)
 		}
@@ -28,7 +28,7 @@ func TestCorrupt(t *testing.T) {
 			t.Errorf("%s: compress/flate: %q", v.title, got)
 		}
 	}
-	for _, v := range cutOff() {
+	for _, v := range truncatedData() {
 		if got, err := ours(15, false, v.data); err == nil {
 			t.Errorf("%s: the Inflater: %q", v.title, got)
 		}
