@@ -25,14 +25,18 @@ type Case struct {
 	// smaller limit: one that then closes with 1009 is Informational.
 	Size int
 
+	// Fragments is how many frames the longest message has, where a peer may have a
+	// smaller limit: one that then closes with 1008 or 1009 is Informational.
+	Fragments int
+
 	// Alone: nothing else should be going on at the same time.
 	Alone bool
 
 	// Wait is how long each step waits, if not Options.Timeout.
 	Wait time.Duration
 
-	// Heavy cases move megabytes. Tests that run all cases many times leave them
-	// out.
+	// Heavy cases move more than some 200 KiB. Tests that run all cases many times
+	// leave them out.
 	Heavy bool
 
 	Script []Step

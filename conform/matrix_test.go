@@ -30,6 +30,9 @@ type subject struct {
 // large is a limit that no case reaches.
 const large = 64 << 20
 
+// countless is the same for the frames of a message.
+const countless = 1 << 20
+
 // takeover is compression with both contexts kept.
 func takeover() *curlew.Compression {
 	return &curlew.Compression{MinSize: -1, ServerContext: true, ClientContext: true}
@@ -37,17 +40,17 @@ func takeover() *curlew.Compression {
 
 // subjects are all settings that change bytes, and all ways to read and write.
 var subjects = []subject{
-	{name: "plain", options: curlew.Options{MaxMessage: large}, events: byMessage},
-	{name: "compressed", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{MinSize: -1}}, events: byMessage},
-	{name: "takeover", options: curlew.Options{MaxMessage: large, Compression: takeover()}, events: byMessage},
-	{name: "level 9", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{Level: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
-	{name: "window of 9 bits", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{MinSize: -1, WindowBits: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
-	{name: "frames of 100", options: curlew.Options{MaxMessage: large, MaxFrame: 100, Compression: takeover()}, events: byMessage},
-	{name: "frames of 1", options: curlew.Options{MaxMessage: large, MaxFrame: 1}, events: byMessage},
-	{name: "packets of 100", options: curlew.Options{MaxMessage: large, MaxPacket: 100, Compression: takeover()}, events: byPart},
-	{name: "preserved frames", options: curlew.Options{MaxMessage: large, PreserveFrames: true}, events: byFrame},
-	{name: "read and write", options: curlew.Options{MaxMessage: large, Compression: takeover()}, loop: readWrite},
-	{name: "reader and writer", options: curlew.Options{MaxMessage: large, Compression: takeover()}, loop: stream},
+	{name: "plain", options: curlew.Options{MaxMessage: large, MaxFragments: countless}, events: byMessage},
+	{name: "compressed", options: curlew.Options{MaxMessage: large, MaxFragments: countless, Compression: &curlew.Compression{MinSize: -1}}, events: byMessage},
+	{name: "takeover", options: curlew.Options{MaxMessage: large, MaxFragments: countless, Compression: takeover()}, events: byMessage},
+	{name: "level 9", options: curlew.Options{MaxMessage: large, MaxFragments: countless, Compression: &curlew.Compression{Level: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
+	{name: "window of 9 bits", options: curlew.Options{MaxMessage: large, MaxFragments: countless, Compression: &curlew.Compression{MinSize: -1, WindowBits: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
+	{name: "frames of 100", options: curlew.Options{MaxMessage: large, MaxFragments: countless, MaxFrame: 100, Compression: takeover()}, events: byMessage},
+	{name: "frames of 1", options: curlew.Options{MaxMessage: large, MaxFragments: countless, MaxFrame: 1}, events: byMessage},
+	{name: "packets of 100", options: curlew.Options{MaxMessage: large, MaxFragments: countless, MaxPacket: 100, Compression: takeover()}, events: byPart},
+	{name: "preserved frames", options: curlew.Options{MaxMessage: large, MaxFragments: countless, PreserveFrames: true}, events: byFrame},
+	{name: "read and write", options: curlew.Options{MaxMessage: large, MaxFragments: countless, Compression: takeover()}, loop: readWrite},
+	{name: "reader and writer", options: curlew.Options{MaxMessage: large, MaxFragments: countless, Compression: takeover()}, loop: stream},
 }
 
 // byMessage answers from the callback and waits where the queue is full, so that

@@ -64,9 +64,17 @@ func (s *session) expect(f frame) (event, error) {
 	if err == errSilence {
 		return ev, s.failed("waited %v in vain for %s", s.wait(), f)
 	}
-	if err == nil && ev.kind == opClose && ev.code == 1009 && s.c.Size > 0 && f.op != opClose {
-		s.over = true
-		return ev, &finding{verdict: Informational, note: fmt.Sprintf("its limit is below %d bytes: it closes with 1009", s.c.Size)}
+	if err == nil && ev.kind == opClose && f.op != opClose {
+		switch limit := (&finding{verdict: Informational}); {
+		case ev.code == 1009 && s.c.Size > 0:
+			s.over = true
+			limit.note = fmt.Sprintf("its limit is below %d bytes: it closes with 1009", s.c.Size)
+			return ev, limit
+		case (ev.code == 1008 || ev.code == 1009) && s.c.Fragments > 0:
+			s.over = true
+			limit.note = fmt.Sprintf("its limit is below %d frames a message: it closes with %d", s.c.Fragments, ev.code)
+			return ev, limit
+		}
 	}
 	return ev, err
 }
