@@ -14,12 +14,12 @@ func closings() []Case {
 	hello, bye := text("hello"), closing(1000, "")
 	big := letters(256 << 10)
 	all := group("7.1", spec, "what comes behind a Close is discarded",
-		Case{Title: "a message and a Close", Rule: answer, Script: script{send(hello, bye), lastWords(closed(1000), hello)}},
+		Case{Title: "a message and a Close", Rule: answer, Script: script{send(hello, bye), lastWords(1000, hello)}},
 		Case{Title: "two Closes", Script: script{send(bye, bye), closedAnyway(1000)}},
 		Case{Title: "a Close, then a ping", Script: script{send(bye, ping("x")), closedAnyway(1000)}},
 		Case{Title: "a Close, then a message", Script: script{send(bye, hello), closedAnyway(1000)}},
 		Case{Title: "a fragment, a Close, another fragment", Script: script{send(text("he").more(), bye, cont("llo")), closedAnyway(1000)}},
-		Case{Title: "a message of 256 KiB, a Close, a ping", Rule: answer, Size: len(big), Script: script{send(text(big), bye, ping("x")), lastWords(closedAnyway(1000), text(big))}},
+		Case{Title: "a message of 256 KiB, a Close, a ping", Rule: answer, Size: len(big), Script: script{send(text(big), bye, ping("x")), lastWordsThen(closedAnyway(1000), text(big))}},
 	)
 	all = append(all, group("7.3", spec, answer,
 		Case{Title: "a Close without a body", Script: script{send(closing(0, "")), closed(0, 1000)}},
@@ -38,7 +38,9 @@ func closings() []Case {
 
 // lastWords wants the messages back that came before our Close, then its answer.
 // To answer the Close at once and send nothing any more is a peer's right.
-func lastWords(end closedStep, messages ...frame) Step {
+func lastWords(code int, messages ...frame) Step { return lastWordsThen(closed(code), messages...) }
+
+func lastWordsThen(end closedStep, messages ...frame) Step {
 	return do(func(s *session) error {
 		for _, m := range messages {
 			ev, err := s.expect(m)
@@ -199,11 +201,11 @@ func behindClose() []Case {
 		Case{Title: "a Close, then 256 KiB", Rule: "a Close is answered also when more comes behind it", Script: script{send(bye), send(noise...), closedAnyway(1000)}},
 	)
 	all = append(all, group("7.15", spec, "what came before a Close is not discarded",
-		Case{Title: "ten messages and a Close in one write", Script: script{send(append(ten, bye)...), lastWords(closed(1000), ten...)}},
-		Case{Title: "ten messages and a Close, a frame per write", Script: script{perFrame(append(ten, bye)...), lastWords(closed(1000), ten...)}},
-		Case{Title: "a message and a Close, octet by octet", Script: script{octetwise(hello, bye), lastWords(closed(1000), hello)}},
-		Case{Title: "a message in fragments and a Close", Script: script{send(text("he").more(), cont("llo"), bye), lastWords(closed(1000), hello)}},
-		Case{Title: "a message and a Close with 4000", Script: script{send(hello, closing(4000, "")), lastWords(closed(4000), hello)}},
+		Case{Title: "ten messages and a Close in one write", Script: script{send(append(ten, bye)...), lastWords(1000, ten...)}},
+		Case{Title: "ten messages and a Close, a frame per write", Script: script{perFrame(append(ten, bye)...), lastWords(1000, ten...)}},
+		Case{Title: "a message and a Close, octet by octet", Script: script{octetwise(hello, bye), lastWords(1000, hello)}},
+		Case{Title: "a message in fragments and a Close", Script: script{send(text("he").more(), cont("llo"), bye), lastWords(1000, hello)}},
+		Case{Title: "a message and a Close with 4000", Script: script{send(hello, closing(4000, "")), lastWords(4000, hello)}},
 	)...)
 	all = append(all, group("7.16", "RFC 6455, 5.4 and 5.5.1", "a Close may come in the middle of a fragmented message, which then has no end",
 		Case{Title: "a fragment and a Close", Script: script{send(text("he").more(), bye), closed(1000)}},
@@ -211,7 +213,7 @@ func behindClose() []Case {
 		Case{Title: "an empty fragment and a Close", Script: script{send(bin(nil).more(), bye), closed(1000)}},
 		Case{Title: "a fragment and a Close, octet by octet", Script: script{octetwise(text("he").more(), bye), closed(1000)}},
 		Case{Title: "a message, three fragments and a Close", Script: script{
-			send(hello, text("a").more(), cont("b").more(), cont("c").more(), bye), lastWords(closed(1000), hello)}},
+			send(hello, text("a").more(), cont("b").more(), cont("c").more(), bye), lastWords(1000, hello)}},
 		Case{Title: "four fragments of 16 KiB and a Close", Size: 65536, Script: script{
 			send(append(bin(octets(65536)).more().split(16384), closing(1001, ""))...), closed(1001)}},
 	)...)

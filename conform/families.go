@@ -53,22 +53,16 @@ func octets(n int) []byte  { return noise.bytes(n, 1) }
 // nonZero are the seven combinations of the reserved bits that are not 0.
 var nonZero = [...]byte{rsv3, rsv2, rsv2 | rsv3, rsv1, rsv1 | rsv3, rsv1 | rsv2, rsv1 | rsv2 | rsv3}
 
-// A peer that leaves out what it owed for the good frames before the wrong one is
-// not strict.
-const beforeItFails = "what came before the wrong frame was not answered"
-
-// failsBehind wants the echo of m, which was right, and then the connection
-// failed for what came behind it.
+// failsBehind wants the echo of m, which was right, and then the connection failed
+// for what came behind it. To fail it at once, without the echo, is a peer's right.
 func failsBehind(m frame, codes ...int) Step {
 	return do(func(s *session) error {
-		ev, err := s.next(s.wait())
+		ev, err := s.expect(m)
 		switch {
-		case err == errSilence:
-			return s.failed("waited %v in vain for %s", s.wait(), m)
 		case err != nil:
 			return err
-		case ev.kind == 0 || ev.kind == opClose:
-			s.mark(NonStrict, beforeItFails)
+		case ev.kind == ended || ev.kind == opClose:
+			s.mark(Informational, "it fails the connection at once and does not answer what came before the wrong frame")
 			return failsStep{codes}.judge(s, ev)
 		}
 		if err := s.same(ev, m); err != nil {

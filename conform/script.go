@@ -212,7 +212,9 @@ func (st failsStep) judge(s *session, ev event) error {
 	}
 	switch code := max(ev.code, 0); {
 	case slices.Contains(st.codes, code):
-	case code == 1002 || code == 1003 || code >= 1007 && code <= 1011:
+	case code == 0:
+		s.markClose(NonStrict, fmt.Sprintf("it closed without a code instead of with %d", st.codes[0]))
+	case failure(code):
 		s.markClose(NonStrict, fmt.Sprintf("it closed with %d instead of %d", code, st.codes[0]))
 	default:
 		s.markClose(Failed, fmt.Sprintf("it closed with %d instead of %d", s.code, st.codes[0]))
@@ -246,10 +248,13 @@ func (s *session) gone() {
 		s.markClose(Failed, "after its Close it sent "+it.frame.String())
 	case it.end == errEndless:
 		s.markClose(Failed, "it sends without end")
-	case it.end != io.EOF && s.client:
+	case it.end != io.EOF && s.client && !failure(s.code): // who fails the connection may leave what has come unread
 		s.markClose(NonStrict, "the stream ended with "+reason(it.end)+" instead of an orderly end")
 	}
 }
+
+// failure reports whether a code says that the connection was failed.
+func failure(code int) bool { return code == 1002 || code == 1003 || code >= 1007 && code <= 1011 }
 
 // codeBack is the code that answers code.
 func codeBack(code int) int {
@@ -296,29 +301,53 @@ func (st failsFastStep) run(s *session) error {
 
 // closed wants the peer to answer our Close with the code, and the stream to end.
 // The code is usually the one it was sent (RFC 6455, 5.5.1).
-func closed(codes ...int) Step {
-	return do(func(s *session) error {
-		ev, err := s.next(s.wait())
-		switch {
-		case err == errSilence:
-			s.over = true
-			s.markClose(Failed, fmt.Sprintf("it did not answer our Close within %v", s.wait()))
-			return nil
-		case err != nil:
-			return err
-		case ev.kind == 0:
-			s.over = true
-			s.markClose(Failed, "it ended the stream without answering our Close")
-			return nil
-		case ev.kind != opClose:
-			return s.failed("it was to answer our Close, but sent %s", &ev)
-		}
-		if code := ev.code; !slices.Contains(codes, code) {
-			s.markClose(NonStrict, fmt.Sprintf("it answered our Close %d with %d", codes[0], code))
-		}
-		s.gone()
+func closed(codes ...int) closedStep { return closedStep{codes: codes} }
+
+// closedAnyway is closed where more was sent behind our Close. To discard that is
+// right. To answer a ping among it does no harm, and to reset the connection for it,
+// so that the answer to the Close is lost, is not the clean end of RFC 6455, 7.1.1.
+func closedAnyway(codes ...int) closedStep { return closedStep{codes, true} }
+
+type closedStep struct {
+	codes  []int
+	anyway bool
+}
+
+func (st closedStep) run(s *session) error {
+	ev, err := s.next(s.wait())
+	if err == errSilence {
+		s.over = true
+		s.markClose(Failed, fmt.Sprintf("it did not answer our Close within %v", s.wait()))
 		return nil
-	})
+	}
+	if err != nil {
+		return err
+	}
+	return st.judge(s, ev)
+}
+
+// judge takes the event that came when our Close was to be answered.
+func (st closedStep) judge(s *session, ev event) error {
+	switch {
+	case ev.kind == 0:
+		s.over = true
+		if st.anyway && ev.end != io.EOF && ev.end != errEndless {
+			s.markClose(NonStrict, "it reset the connection for what came behind our Close")
+		} else {
+			s.markClose(Failed, "it ended the stream without answering our Close")
+		}
+		return nil
+	case ev.kind == opPong && st.anyway:
+		s.mark(NonStrict, "it answered a ping that came behind a Close")
+		return st.run(s)
+	case ev.kind != opClose:
+		return s.failed("it was to answer our Close, but sent %s", &ev)
+	}
+	if code := ev.code; !slices.Contains(st.codes, code) {
+		s.markClose(NonStrict, fmt.Sprintf("it answered our Close %d with %d", st.codes[0], code))
+	}
+	s.gone()
+	return nil
 }
 
 // end closes in order.
