@@ -137,9 +137,9 @@ func whole(frames []frame) []frame {
 		}
 		if joins {
 			m := &all[len(all)-1]
-			m.payload = append(m.payload[:len(m.payload):len(m.payload)], f.payload...)
+			m.payload = append(m.payload, f.payload...)
 		} else {
-			all = append(all, frame{op: f.op, payload: f.payload})
+			all = append(all, frame{op: f.op, payload: slices.Clip(f.payload)}) // what is appended is a copy
 		}
 		joins = f.open
 	}
