@@ -119,7 +119,7 @@ func newConn(s Stream, t *terms, a *agenda, leftover []byte) *Conn {
 	}
 	c.out.encoder = core.NewEncoder(&t.encoder, d)
 	if leftover != nil {
-		c.take().buf = leftover
+		c.takeIntake().buf = leftover
 	}
 	return c
 }

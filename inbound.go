@@ -54,8 +54,8 @@ type intake struct {
 
 var intakePool = sync.Pool{New: func() any { return new(intake) }}
 
-// take returns the intake, for bytes that have come. The caller holds the pump.
-func (c *Conn) take() *intake {
+// takeIntake returns the intake, for bytes that have come. The caller holds the pump.
+func (c *Conn) takeIntake() *intake {
 	if c.in.intake == nil {
 		c.in.intake = intakePool.Get().(*intake)
 		c.in.intake.decoder = core.NewDecoder(&c.terms.decoder)
@@ -63,21 +63,21 @@ func (c *Conn) take() *intake {
 	return c.in.intake
 }
 
-// rest gives back the buffer, which is used up, and the intake, if nothing has
+// restIntake gives back the buffer, which is used up, and the intake, if nothing has
 // begun. The caller holds the pump.
-func (c *Conn) rest() {
+func (c *Conn) restIntake() {
 	k := c.in.intake
 	if k == nil {
 		return
 	}
 	k.freeBuf()
 	if k.decoder.Fresh() {
-		c.free()
+		c.freeIntake()
 	}
 }
 
-// free gives the intake back, which holds nothing.
-func (c *Conn) free() {
+// freeIntake gives the intake back, which holds nothing.
+func (c *Conn) freeIntake() {
 	k := c.in.intake
 	c.in.intake, *k = nil, intake{}
 	intakePool.Put(k)
@@ -223,15 +223,15 @@ func (c *Conn) recv() (err error) {
 		if k := c.in.intake; k != nil && k.decoder.Wanted() > readSize {
 			size *= 4
 		}
-		c.rest()
+		c.restIntake()
 		p, err := c.fd.Recv(size) // holds no buffer while it waits
 		if err == nil {
-			k := c.take()
+			k := c.takeIntake()
 			k.base, k.buf = p, p
 		}
 		return err
 	}
-	k := c.take()
+	k := c.takeIntake()
 	if k.size == 0 {
 		k.size = idleSize
 	}
@@ -303,7 +303,7 @@ func (c *Conn) retire() {
 	if k := c.in.intake; k != nil {
 		k.freeBuf()
 		k.decoder.Release()
-		c.free()
+		c.freeIntake()
 	}
 	if c.life.discard.Load() {
 		c.window.Load().clear()

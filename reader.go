@@ -61,7 +61,7 @@ func (c *Conn) leave() {
 	if r := &c.in.reader; r.mine {
 		r.mine = false
 		if k := c.in.intake; k != nil && c.fd.Usable() && len(k.buf) == 0 {
-			c.rest() // the application may take its time
+			c.restIntake() // the application may take its time
 		}
 		c.yield()
 	}

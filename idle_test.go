@@ -1,0 +1,103 @@
+//go:build unix && !race && !invariants
+
+package curlew_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/wstest"
+)
+
+// TestIdleMemory: what an idle connection of Handle costs in the heap and in
+// stacks, fresh and after it has said something once. Both ends are here: about 350
+// bytes are the client's. docs/decisions/0004 says what becomes of
+// it resident.
+func TestIdleMemory(t *testing.T) {
+	const n, client, heap, stack = 1000, 350, 1300, 2600
+	ev := &curlew.Events{Message: func(c *curlew.Conn, typ curlew.Type, p []byte) { c.Send(typ, p) }}
+	b := build(t, tcpHouse, curlew.Handle(nil, func(*http.Request) (*curlew.Events, error) { return ev, nil }), nil)
+	message := wire(curlew.Server, wstest.Text("hello"), wstest.Ping("?"))
+	answer := wire(curlew.Client, wstest.Pong("?"), wstest.Text("hello"))
+	say := func(c net.Conn) {
+		c.Write(message)
+		if _, err := io.ReadFull(c, make([]byte, len(answer))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var conns []net.Conn
+	t.Cleanup(func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	})
+	open := func() net.Conn {
+		c, err := net.Dial("tcp", b.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+		io.WriteString(c, b.asks("/"))
+		if resp, err := http.ReadResponse(bufio.NewReaderSize(c, 16), nil); err != nil || resp.StatusCode != 101 {
+			t.Fatal(resp, err)
+		}
+		return c
+	}
+	const some = 100 // what is made once is not a connection's
+	for range some {
+		say(open())
+	}
+	heap0, stack0 := used(t, some)
+	for range n {
+		open()
+	}
+	check := func(when string) {
+		h, s := used(t, n+some)
+		h, s = (h-heap0)/n-client, (s-stack0)/n
+		t.Logf("%s: %d bytes of heap, %d of stack", when, h, s)
+		if h > heap || s > stack {
+			t.Errorf("%s: %d bytes of heap, %d of stack; want at most %d and %d", when, h, s, heap, stack)
+		}
+	}
+	check("fresh")
+	for _, c := range conns[some:] {
+		say(c)
+	}
+	check("after the first message")
+}
+
+// used is how many bytes heap and stacks have in use when n connections wait and
+// nothing else of ours runs.
+func used(t *testing.T, n int) (heap, stack int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		waiting, others := 0, 0
+		for _, g := range goroutines() {
+			switch {
+			case strings.Contains(g, "[IO wait") && strings.Contains(g, "(*driver).handle"):
+				waiting++
+			case strings.Contains(g, "curlew.(*"):
+				others++
+			}
+		}
+		if waiting == n && others == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d connections wait, %d do something else; want %d and none", waiting, others, n)
+		}
+	}
+	for range 3 { // pools are emptied in two steps
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc), int(m.StackInuse)
+}
