@@ -145,13 +145,14 @@ func (s *session) result() Result {
 	default:
 		s.mark(Failed, err.Error())
 	}
-	s.finish()
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	trace := slices.Clip(s.trace) // without what our own closing brings about
+	s.mu.Unlock()
+	s.finish()
 	r := Result{
 		ID: s.c.ID, Behavior: s.behavior, Close: s.close, Note: strings.Join(s.notes, "; "),
 		Code: s.code, Duration: time.Since(s.began),
-		lost: !slices.ContainsFunc(s.trace, func(l Line) bool { return !l.Sent }),
+		lost: !slices.ContainsFunc(trace, func(l Line) bool { return !l.Sent }),
 	}
 	if v := r.Verdict(); v > OK {
 		r.Rule = s.rule
@@ -160,7 +161,7 @@ func (s *session) result() Result {
 		}
 	}
 	if r.Verdict() > OK || s.o.Traces {
-		r.Trace = s.trace
+		r.Trace = trace
 	}
 	return r
 }
