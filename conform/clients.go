@@ -20,7 +20,9 @@ import (
 // speak since long. A client asks for /getCaseCount, a text message with a
 // number, then connects to /runCase?case=N&agent=NAME for each N from 1 on and
 // returns every message as it came until the connection ends, and in the end
-// connects to /updateReports?agent=NAME. /getCaseInfo?case=N answers with a
+// connects to /updateReports?agent=NAME, which waits for those of its cases that
+// still run: some are only over when the client has seen the end for a while.
+// /getCaseInfo?case=N answers with a
 // case's ID and title in JSON, /getCaseStatus?case=N&agent=NAME with the verdict.
 //
 // All fields are fixed before Serve is called.
@@ -39,7 +41,8 @@ type Clients struct {
 
 	mu      sync.Mutex // guards the following
 	results map[string]map[string]Result
-	keys    map[string]*keyring // by agents
+	keys    map[string]*keyring               // by agents
+	running map[string]map[chan struct{}]bool // by agents; closed when a case is over
 }
 
 // maxAgents bounds how many names are remembered.
@@ -108,6 +111,44 @@ func (s *Clients) keep(agent string, r Result) {
 	s.results[agent][r.ID] = r
 }
 
+// begin notes that a case of an agent runs, until over is called.
+func (s *Clients) begin(agent string) (over func()) {
+	done := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == nil {
+		s.running = make(map[string]map[chan struct{}]bool)
+	}
+	if s.running[agent] == nil {
+		s.running[agent] = make(map[chan struct{}]bool)
+	}
+	s.running[agent][done] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if delete(s.running[agent], done); len(s.running[agent]) == 0 {
+			delete(s.running, agent)
+		}
+		close(done)
+	}
+}
+
+// await waits for the cases of an agent that run now, not longer than a client may
+// be expected to.
+func (s *Clients) await(ctx context.Context, agent string, o *Options) {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout*o.scale())
+	defer cancel()
+	s.mu.Lock()
+	all := slices.Collect(maps.Keys(s.running[agent]))
+	s.mu.Unlock()
+	for _, done := range all {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+	}
+}
+
 // ring is what is known of an agent's keys; nil where there are too many agents.
 func (s *Clients) ring(agent string) *keyring {
 	s.mu.Lock()
@@ -161,6 +202,8 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 	case u.Path == "/getCaseCount":
 		reply = strconv.Itoa(len(cases))
 	case u.Path == "/runCase" && known:
+		over := s.begin(agent)
+		defer over()
 		r := at(cases[number-1]).result()
 		if ctx.Err() != nil {
 			return
@@ -185,6 +228,7 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 		}
 		reply = fmt.Sprintf(`{"behavior":%q}`, v)
 	case u.Path == "/updateReports":
+		s.await(ctx, agent, o)
 		if s.Reported != nil {
 			s.Reported(agent, s.Results(agent))
 		}
