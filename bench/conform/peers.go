@@ -28,6 +28,7 @@ var peers = []peer{
 	{name: "gobwas", what: "gobwas/ws", how: "`wsutil.ReadData`, `wsutil.WriteMessage`, as in the README", args: []string{"{bin}/gobwas"}, module: "github.com/gobwas/ws"},
 	{name: "gobwas-flate", what: "gobwas/ws", how: "`wsutil.Reader`, `wsutil.Writer`, `wsutil.UTF8Reader` and `wsflate`", args: []string{"{bin}/gobwas", "-deflate", "ct"}, module: "github.com/gobwas/ws"},
 	{name: "gws", what: "lxzan/gws", how: "`CheckUtf8Enabled`, `Recovery`, `PermessageDeflate` with both takeovers", args: []string{"{bin}/gws", "-deflate", "ct"}, module: "github.com/lxzan/gws"},
+	{name: "gws-nct", what: "lxzan/gws", how: "the same without takeover, as it is by default", args: []string{"{bin}/gws", "-deflate", "nct"}, module: "github.com/lxzan/gws"},
 	{name: "nbio", what: "lesismal/nbio", how: "`OnMessage`, `EnableCompression`, pollers and goroutine pool as by default", args: []string{"{bin}/nbio", "-deflate", "ct"}, module: "github.com/lesismal/nbio"},
 	{name: "ws", what: "ws (npm)", how: "`perMessageDeflate: {}`", args: []string{"node", "{peers}/ws/ws.mjs", "-deflate", "ct"}},
 	{name: "websockets", what: "websockets (Python)", how: "`serve`, `connect`, `compression=\"deflate\"`", args: []string{python(), "{peers}/websockets/websockets_peer.py", "-deflate", "ct"}},

@@ -21,7 +21,7 @@ func main() {
 	key := flag.String("key", "", "its key `file`")
 	debug := flag.String("debug", "", "`host:port` for GET /mem")
 	peer.Main(func(o *peer.Options) *peer.Peer {
-		e := &echo{o: curlew.Options{MaxMessage: peer.MaxMessage}, cert: *cert, key: *key}
+		e := &echo{o: curlew.Options{MaxMessage: peer.MaxMessage, WhenFull: curlew.WhenFullDropNewest}, cert: *cert, key: *key}
 		switch o.Deflate {
 		case "nct":
 			e.o.Compression = &curlew.Compression{}
@@ -51,7 +51,7 @@ type echo struct {
 func (e *echo) serve(addr string) error {
 	s := &http.Server{Addr: addr, Handler: http.HandlerFunc(e.read)}
 	if e.events {
-		ev := &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) { c.Send(t, p) }}
+		ev := events(func([]byte) bool { return true })
 		s.Handler = curlew.Handle(&e.o, func(*http.Request) (*curlew.Events, error) { return ev, nil })
 	}
 	if e.cert == "" {
@@ -74,16 +74,22 @@ func (e *echo) dial(url string, message func([]byte) bool) error {
 		return err
 	}
 	if e.events {
-		curlew.Serve(context.Background(), c, &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) {
-			if message(p) {
-				c.Send(t, p)
-			}
-		}})
+		curlew.Serve(context.Background(), c, events(message))
 	} else {
 		loop(c, message)
 	}
 	<-c.Done()
 	return nil
+}
+
+// events echoes what message says yes to. Where the queue is full it waits, and so
+// does the peer.
+func events(message func([]byte) bool) *curlew.Events {
+	return &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) {
+		if message(p) && c.Send(t, p) == curlew.ErrQueueFull {
+			c.Write(context.Background(), t, p)
+		}
+	}}
 }
 
 // loop echoes until the connection ends.
