@@ -28,6 +28,11 @@ func (st sendStep) run(s *session) error {
 	if err != nil {
 		return err
 	}
+	for _, f := range frames {
+		if f.op == opPong {
+			s.ponged[string(f.payload)] = true
+		}
+	}
 	p := s.encode(frames)
 	if st.chop == 0 {
 		s.write(p)
@@ -226,7 +231,11 @@ func (st failsStep) judge(s *session, ev event) error {
 // gone waits for the end of the stream after both have, or the peer alone has,
 // closed. Our Close answers the peer's first. A server ends the TCP connection
 // first; a client when we did. RFC 6455, 7.1.1. Nothing may come meanwhile.
-func (s *session) gone() {
+func (s *session) gone() { s.goneWith(failure(s.code)) }
+
+// goneWith is gone where a reset is no wonder if the peer has left some of what we
+// sent unread.
+func (s *session) goneWith(unread bool) {
 	s.over = true
 	if !s.sent {
 		s.write(s.encode([]frame{closing(codeBack(s.code), "")}))
@@ -248,7 +257,7 @@ func (s *session) gone() {
 		s.markClose(Failed, "after its Close it sent "+it.frame.String())
 	case it.end == errEndless:
 		s.markClose(Failed, "it sends without end")
-	case it.end != io.EOF && s.client && !failure(s.code): // who fails the connection may leave what has come unread
+	case it.end != io.EOF && s.client && !unread:
 		s.markClose(NonStrict, "the stream ended with "+reason(it.end)+" instead of an orderly end")
 	}
 }
@@ -346,7 +355,7 @@ func (st closedStep) judge(s *session, ev event) error {
 	if code := ev.code; !slices.Contains(st.codes, code) {
 		s.markClose(NonStrict, fmt.Sprintf("it answered our Close %d with %d", st.codes[0], code))
 	}
-	s.gone()
+	s.goneWith(st.anyway)
 	return nil
 }
 

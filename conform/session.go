@@ -61,6 +61,7 @@ type session struct {
 	packed   bool   // it is compressed
 	frames   int
 	pings    map[string]bool // sent
+	ponged   map[string]bool // sent without being asked
 	pieces   []int           // sizes of the frames of the last message
 	keys     [][4]byte       // of the first masked frames
 	deflater *deflate.Deflater
@@ -115,7 +116,7 @@ func (s *session) markClose(v Verdict, note string) {
 func newSession(ctx context.Context, c *Case, o *Options, t *Target, conn net.Conn, client bool) *session {
 	s := &session{
 		ctx: ctx, c: c, o: o, target: t, conn: conn, client: client, began: time.Now(),
-		woken: make(chan struct{}, 1), head: make(chan []byte, 1), done: make(chan struct{}), pings: make(map[string]bool),
+		woken: make(chan struct{}, 1), head: make(chan []byte, 1), done: make(chan struct{}), pings: make(map[string]bool), ponged: make(map[string]bool),
 	}
 	s.unwatch = context.AfterFunc(ctx, func() { abort(conn) })
 	seed := o.Seed
@@ -531,7 +532,7 @@ func closeText(code int, why string) string {
 
 // next returns the peer's next event. Rules that hold always are checked here.
 // Pings are answered, and neither they nor pongs that nobody asked for are
-// reported.
+// reported, unless they could be an answer to pongs of ours.
 func (s *session) next(d time.Duration) (event, error) {
 	until := time.Now().Add(d)
 	for {
@@ -559,7 +560,7 @@ func (s *session) next(d time.Duration) (event, error) {
 			}
 			continue
 		case opPong:
-			if !s.pings[string(ev.payload)] {
+			if p := string(ev.payload); !s.pings[p] && !s.ponged[p] {
 				continue
 			}
 		}
