@@ -115,7 +115,9 @@ func TestServer(ctx context.Context, cases []*Case, t *Target, o *Options) []Res
 			o.Progress(r)
 		}
 		if !r.lost {
-			lost = nil
+			if len(lost) > 0 && i > lost[0] { // else it had begun before
+				lost = nil
+			}
 			return
 		}
 		if lost = append(lost, i); len(lost) < 2*o.Parallel {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,7 +42,8 @@ const minus = "\x00"
 func withoutMinus(args []string) []string {
 	all := make([]string, len(args))
 	for i, a := range args {
-		if len(a) > 1 && a[0] == '-' && '0' <= a[1] && a[1] <= '9' {
+		ofFlag := i > 0 && slices.Contains([]string{"--parallel", "--scale", "--seed", "--timeout"}, args[i-1])
+		if len(a) > 1 && a[0] == '-' && '0' <= a[1] && a[1] <= '9' && !ofFlag {
 			a = minus + a[1:]
 		}
 		all[i] = a

@@ -15,7 +15,7 @@ WebSockets: a server that needs no code, and a client for the terminal.
   serve [FILE]    run a site; without FILE, the demo site on 127.0.0.1:8080
   check FILE      say what is wrong with a site file
   connect URL     talk to a WebSocket server
-  conform         test servers and clients for conformance with RFC 6455 and 7692
+  conform         test a server or clients for conformance with the RFCs
   version         say which version this is
 
 curlew COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -77,7 +77,7 @@ const aboutConform = `Usage: curlew conform COMMAND
 Conformance with RFC 6455 and RFC 7692: several hundred cases, each with a
 verdict on the behaviour and on how the connection ended. FAILED: a sentence of
 the RFC was broken, it is said which one, with the frames. NON-STRICT: harmless
-or late. INFORMATIONAL: a choice that the RFC leaves. UNIMPLEMENTED: need not be.
+or late. INFORMATIONAL: a choice that the RFC leaves. UNIMPLEMENTED: not there.
 
   server URL [CASE]...      test a server that returns each message as it came
   client ADDR [CASE]...     listen at ADDR and test the clients that come
@@ -141,7 +141,7 @@ const aboutConformReport = `Usage: curlew conform report FILE... [flags]
 
 Show results that --json wrote: their summaries, or side by side in a file.
 
-  --html FILE    one page with a matrix, needs nothing else; - is standard output
+  --html FILE    a page with a matrix, complete in itself; - is standard output
   --junit FILE   JUnit XML
   --index FILE   JSON as scripts for the known suite read it
   --strict       NON-STRICT is a failure in JUnit XML

@@ -130,7 +130,8 @@ func mistyped(err error) string {
 		command = e.Context.Selected().Path() + " "
 	}
 	if what, ok := strings.CutPrefix(text, `expected "<`); ok {
-		text = strings.ToUpper(strings.TrimSuffix(what, `>"`)) + " is missing"
+		what, _, _ = strings.Cut(what, ">") // perhaps more of them may follow
+		text = strings.ToUpper(what) + " is missing"
 	}
 	return text + " (see curlew " + command + "--help)"
 }

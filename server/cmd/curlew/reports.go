@@ -110,7 +110,7 @@ func fileName(agent string) string {
 		return '_'
 	}, agent)
 	safe = strings.TrimLeft(safe[:min(len(safe), most)], ".")
-	if safe == agent {
+	if safe == agent && safe != "" {
 		return safe
 	}
 	sum := sha256.Sum256([]byte(agent))
