@@ -27,7 +27,7 @@ var rightly = []allowance{
 	{Unimplemented, "compressed,no takeover", ForBoth, "13.16 13.18", "no context takeover is set"},
 	{Unimplemented, "takeover server", ForServers, "13.16 13.18", "no context takeover of clients is set"},
 	{Unimplemented, "window of 10 bits", ForClients, "13.16 13.18", "no context takeover of servers is set"},
-	{Unimplemented, "window of*", ForClients, "13.32.6", "a larger window than was asked for cannot be answered"},
+	{Unimplemented, "window of*", ForClients, "13.32.7", "a larger window than was asked for cannot be answered"},
 	{Informational, "*", ForClients, "13.31", "what the case is about is not offered, or nothing smaller is asked for"},
 }
 
