@@ -1,4 +1,5 @@
-// Package e2e holds the tests of the demo page in a real browser. They need
+// Package e2e holds the tests of our pages in a real browser: of the demo site and
+// of the report of curlew conform. They need
 // chromium, node and the npm packages of this folder; make deps brings them.
 //
 // A picture of each view of the page:
