@@ -16,16 +16,17 @@ import (
 
 // A head is a request or a response of HTTP/1.1 as it goes on the wire.
 type head struct {
-	before []byte // in front of it, in the same write
-	first  string
-	fields []field
-	tail   []byte  // right behind the empty line
-	frames []frame // behind that
-	eol    string  // instead of CR LF
-	colon  string  // instead of a colon and a space
-	chop   int     // bytes a write; 0: all at once
-	raw    []byte  // instead of all that
-	second []edit  // if not nil: behind it a right request, edited
+	before  []byte // in front of it, in the same write
+	first   string
+	fields  []field
+	tail    []byte  // right behind the empty line
+	frames  []frame // behind that
+	eol     string  // instead of CR LF
+	colon   string  // instead of a colon and a space
+	chop    int     // bytes a write; 0: all at once
+	raw     []byte  // instead of all that
+	halfway []Step  // when half of it is written
+	second  []edit  // if not nil: behind it a right request, edited
 }
 
 type field struct{ name, value string }
@@ -73,6 +74,9 @@ func pipelined(f ...frame) edit { return func(h *head) { h.frames = append(h.fra
 // right one as edited.
 func followed(edits ...edit) edit { return func(h *head) { h.second = append([]edit{}, edits...) } }
 
+// halfway plays steps when half of the head is written.
+func halfway(then ...Step) edit { return func(h *head) { h.halfway = then } }
+
 // before puts bytes in front of the head, in the same write.
 func before(p []byte) edit { return func(h *head) { h.before = append(h.before, p...) } }
 
@@ -114,16 +118,21 @@ func (h *head) bytes() []byte {
 }
 
 // say writes a head and what is behind it.
-func (s *session) say(h *head) {
+func (s *session) say(h *head) error {
 	s.note(true, "HTTP "+excerpt([]byte(h.first)))
 	p := append(h.bytes(), s.encode(h.frames)...)
-	if h.chop == 0 {
-		s.write(p)
-		return
+	if h.halfway != nil {
+		s.write(p[:len(p)/2])
+		p = p[len(p)/2:]
+		if err := s.play(h.halfway); err != nil {
+			return err
+		}
 	}
-	for q := range slices.Chunk(p, h.chop) {
+	chop := cmp.Or(h.chop, len(p))
+	for q := range slices.Chunk(p, max(chop, 1)) {
 		s.write(q)
 	}
+	return nil
 }
 
 // acceptKey is RFC 6455, 4.2.2.
@@ -229,7 +238,10 @@ func (s *session) ask(edits []edit) (*head, *http.Response, error) {
 		h.tail = append(h.tail, next.bytes()...)
 	}
 	s.listen(true)
-	s.say(h)
+	err := s.say(h)
+	if err != nil {
+		return h, nil, err
+	}
 	p, err := s.peersHead()
 	if err != nil {
 		return h, nil, err
@@ -465,6 +477,5 @@ func (st open) answer(s *session) error {
 			return err
 		}
 	}
-	s.say(h)
-	return nil
+	return s.say(h)
 }

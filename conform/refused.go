@@ -208,7 +208,9 @@ func (st replied) run(s *session) error {
 	if st.keyed != nil {
 		st.keyed(r.Header.Get("Sec-WebSocket-Key"))(h)
 	}
-	s.say(h)
+	if err := s.say(h); err != nil {
+		return err
+	}
 	return st.judge(s)
 }
 

@@ -196,6 +196,7 @@ func (s *session) second() (*session, error) {
 		return nil, err
 	}
 	other := newSession(s.ctx, s.c, s.o, s.target, conn, true)
+	other.began = s.began
 	s.others = append(s.others, other)
 	return other, nil
 }

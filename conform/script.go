@@ -2,6 +2,7 @@ package conform
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -466,12 +467,17 @@ func also(then ...Step) Step {
 		if err != nil {
 			return s.failed("a second connection: %s", reason(err))
 		}
-		if err := other.play(then); err != nil {
-			return err
+		err = other.play(then)
+		if err == nil && !other.over {
+			err = other.play(script{open{}, end{}})
 		}
-		if !other.over {
-			return other.play(script{end{}})
+		s.behavior, s.close = max(s.behavior, other.behavior), max(s.close, other.close)
+		for _, note := range other.notes {
+			s.notes = append(s.notes, "another connection: "+note)
 		}
-		return nil
+		if f := (*finding)(nil); errors.As(err, &f) {
+			return &finding{f.verdict, "another connection: " + f.note, f.rule}
+		}
+		return err
 	})
 }

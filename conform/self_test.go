@@ -16,12 +16,15 @@ import (
 // else may be anything but OK.
 var rightly = []allowance{
 	{Unimplemented, "plain*,preserved*,frames of 1", ForBoth, "12 13 14", "no compression is set"},
-	{Unimplemented, "machine", ForBoth, "8 12 13 14", "it has no handshake, and so no extension"},
+	{Unimplemented, "machine", ForBoth, "8 12 13 14 15.1 15.2 16.1.5 16.6.1", "it has no handshake, and so no extension"},
 	{Informational, "*", ForServers, "8.4.15", "a handshake has no body to wait for with Expect"},
 	{Informational, "*", ForServers, "8.5.4", "there is no HTTP/1.2 whose handshake is known"},
 	{Informational, "*", ForServers, "8.11.9 8.11.10 8.21", "whom to serve, and limits, are net/http's business and the application's: here anybody, and 1 MiB"},
 	{Informational, "*", ForServers, "8.19.6 8.19.7 8.19.8 8.19.11", "net/http repairs folded lines and lines that end in LF, as RFC 9112 allows"},
 	{Informational, "*", ForServers, "8.24.9", "RFC 6455, 4.1, has no empty members among subprotocols"},
+	{Unimplemented, "plain,compressed,no takeover,takeover*,level*,window*,frames*,packets*,preserved*,read*,machine,ws *", ForBoth, "15.6", "there is no TLS"},
+	{Informational, "*", ForBoth, "15.3", "a stream that has ended in one direction has ended: RFC 6455 knows no half"},
+	{Informational, "*", ForBoth, "16.8.2 16.8.3", "who waits in Write while a Close comes is told so: the peer is done with the connection"},
 	{Informational, "*", ForClients, "8.55.6", "net/http drops the space between a name and its colon in answers"},
 	{Informational, "*", ForBoth, "2.16.1 2.16.2", "in a flood of pings the newest stands for those before it (RFC 6455, 5.5.3)"},
 	{Unimplemented, "compressed,no takeover", ForBoth, "13.16 13.18", "no context takeover is set"},

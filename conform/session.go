@@ -2,6 +2,7 @@ package conform
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -39,6 +40,7 @@ type session struct {
 	items []item // received and not yet looked at
 	size  int    // bytes received, with itemCost for each frame
 	woken chan struct{}
+	held  chan struct{} // closed when reading goes on; nil: it does
 
 	head    chan []byte   // gets the peer's head of HTTP, once
 	done    chan struct{} // closed when the reader has ended
@@ -146,9 +148,7 @@ func (s *session) result() Result {
 	default:
 		s.mark(Failed, err.Error())
 	}
-	s.mu.Lock()
-	trace := slices.Clip(s.trace) // without what our own closing brings about
-	s.mu.Unlock()
+	trace := s.lines() // without what our own closing brings about
 	s.finish()
 	r := Result{
 		ID: s.c.ID, Behavior: s.behavior, Close: s.close, Note: strings.Join(s.notes, "; "),
@@ -165,6 +165,21 @@ func (s *session) result() Result {
 		r.Trace = trace
 	}
 	return r
+}
+
+// lines is the trace until now, with those of other connections.
+func (s *session) lines() []Line {
+	s.mu.Lock()
+	trace := slices.Clip(s.trace)
+	s.mu.Unlock()
+	for i, other := range s.others {
+		for _, l := range other.lines() {
+			l.Text = fmt.Sprintf("(%d) %s", i+2, l.Text)
+			trace = append(trace, l)
+		}
+	}
+	slices.SortStableFunc(trace, func(a, b Line) int { return cmp.Compare(a.At, b.At) })
+	return trace
 }
 
 func (s *session) play(steps []Step) error {
@@ -185,6 +200,7 @@ func (s *session) play(steps []Step) error {
 func (s *session) finish() {
 	s.unwatch()
 	s.conn.Close()
+	s.release()
 	if s.reading {
 		<-s.done
 	}
@@ -355,6 +371,7 @@ func (s *session) read(http bool) {
 	body := false // of an answer that is not 101
 	chunk := make([]byte, 64<<10)
 	for {
+		s.mayRead()
 		n, err := s.conn.Read(chunk)
 		buf = append(buf, chunk[:n]...)
 		for http {
