@@ -23,6 +23,7 @@ var rightly = []allowance{
 	{Informational, "*", ForServers, "8.19.6 8.19.7 8.19.8 8.19.11", "net/http repairs folded lines and lines that end in LF, as RFC 9112 allows"},
 	{Informational, "*", ForServers, "8.24.9", "RFC 6455, 4.1, has no empty members among subprotocols"},
 	{Unimplemented, "plain,compressed,no takeover,takeover*,level*,window*,frames*,packets*,preserved*,read*,machine,ws *", ForBoth, "15.6", "there is no TLS"},
+	{Informational, "machine", ForBoth, "16.9", "it knows no time"},
 	{Informational, "*", ForBoth, "15.3", "a stream that has ended in one direction has ended: RFC 6455 knows no half"},
 	{Informational, "*", ForBoth, "16.8.2 16.8.3", "who waits in Write while a Close comes is told so: the peer is done with the connection"},
 	{Informational, "*", ForClients, "8.55.6", "net/http drops the space between a name and its colon in answers"},
