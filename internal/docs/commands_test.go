@@ -1,13 +1,24 @@
 package docs
 
+// conformPage runs the commands of docs/conform.md.
+const conformPage = "server/interop/conform_test.go: func TestConformPage("
+
 // commands are the commands that stand on our pages, each with who runs it: a
 // file (or pattern of files) and a text in it.
 var commands = map[string]string{
 	`make bench BENCHFLAGS="-rounds 5 -t 2s"`: "bench/compare/main_test.go: func TestCompare(",
 	"make test": ".ci/run: exec make test",
-	"go run ./internal/modpath github.com/you/curlew":             "internal/modpath/main_test.go: func TestRepository(",
-	"go run ./server/cmd/curlew serve":                            "server/interop/readme_test.go: func TestReadme(",
-	"go run ./server/cmd/curlew serve site.json5":                 "server/interop/readme_test.go: func TestReadme(",
-	"go run ./server/cmd/curlew check site.json5":                 "server/interop/readme_test.go: func TestReadme(",
-	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/echo": "server/interop/readme_test.go: func TestReadme(",
+	"go run ./internal/modpath github.com/you/curlew":                                                       "internal/modpath/main_test.go: func TestRepository(",
+	"go run ./server/cmd/curlew serve":                                                                      "server/interop/readme_test.go: func TestReadme(",
+	"go run ./server/cmd/curlew serve site.json5":                                                           "server/interop/readme_test.go: func TestReadme(",
+	"go run ./server/cmd/curlew check site.json5":                                                           "server/interop/readme_test.go: func TestReadme(",
+	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/echo":                                           "server/interop/readme_test.go: func TestReadme(",
+	"go run ./server/cmd/curlew conform server ws://127.0.0.1:8080/echo":                                    conformPage,
+	"go run ./server/cmd/curlew conform server --list 7":                                                    conformPage,
+	"go run ./server/cmd/curlew conform server ws://127.0.0.1:8080/echo 1.1 6 -6.4 --verbose":               conformPage,
+	"go run ./server/cmd/curlew conform client 127.0.0.1:9001 --once --json client.json --html client.html": conformPage,
+	"go run ./server/cmd/curlew conform server ws://127.0.0.1:8080/echo 1 7 --agent ours --json ours.json --junit ours.xml --html ours.html --index index.json": conformPage,
+	"go run ./server/cmd/curlew conform server ws://127.0.0.1:8080/echo 1 7 --agent theirs --json theirs.json":                                                  conformPage,
+	"go run ./server/cmd/curlew conform report ours.json theirs.json --html matrix.html":                                                                        conformPage,
+	"go run ./server/cmd/curlew conform diff ours.json theirs.json":                                                                                             conformPage,
 }

@@ -89,7 +89,9 @@ func blocks(t *testing.T, kind string) []block {
 var imports = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "io": "io", "log": "log", "os": "os", "time": "time",
 	"net": "net", "http": "net/http", "httptest": "net/http/httptest", "testing": "testing", "synctest": "testing/synctest",
+	"strings": "strings", "strconv": "strconv",
 	"curlew": "curlew.example/curlew", "frame": "curlew.example/curlew/frame", "wstest": "curlew.example/curlew/wstest",
+	"conform": "curlew.example/curlew/conform",
 }
 
 var qualifier = regexp.MustCompile(`\b([a-z]+)\.[A-Z]`)

@@ -113,7 +113,7 @@ func TestSurface(t *testing.T) {
 // TestDocumented: in every package that users import, each exported name says
 // what it is.
 func TestDocumented(t *testing.T) {
-	for _, dir := range []string{"frame", "wstest", "server"} {
+	for _, dir := range []string{"frame", "wstest", "conform", "server"} {
 		for id, n := range surface(t, dir) {
 			if !n.doc && !plain[method(id)] {
 				t.Errorf("%s: %s.%s has no doc comment", n.where, dir, id)
