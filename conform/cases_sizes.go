@@ -171,9 +171,9 @@ func sizesEvery() []Case {
 	for _, c := range []*corpus{noise, scripts} {
 		kind := opName(c.op)
 		cases = append(cases,
-			sized("every size from 0 to 600, "+kind, 600, 300, func() []Step {
+			sized("every size from 1 to 600, "+kind, 600, 300, func() []Step {
 				var all []frame
-				for n := range 601 {
+				for n := 1; n <= 600; n++ {
 					all = append(all, c.message(n, uint64(n)))
 				}
 				return []Step{echo(all...)}
@@ -200,7 +200,7 @@ func sizesEvery() []Case {
 			}),
 			sized("a small message behind a large one, and the other way round, "+kind, 64*kib, 6, func() []Step {
 				small, big := c.message(3, 1), c.message(64*kib, 2)
-				return []Step{echo(big, small, big, small), echo(small, big), echo(c.message(0, 1), big, c.message(1, 1))}
+				return []Step{echo(big, small, big, small), echo(small, big), echo(c.message(1, 1), big, c.message(2, 1))}
 			}),
 		)
 	}
@@ -230,8 +230,9 @@ func sizesMixed() []Case {
 	} {
 		cases = append(cases, Case{Title: "200 messages of any kind and size, " + v.title, Script: script{do(func(s *session) error {
 			var frames, messages []frame
+			pings := 0
 			for range 200 {
-				m := corpora[s.random.IntN(len(corpora))].message(s.random.IntN(1<<s.random.IntN(most)), s.random.Uint64())
+				m := corpora[s.random.IntN(len(corpora))].message(1+s.random.IntN(1<<s.random.IntN(most)), s.random.Uint64())
 				messages = append(messages, m)
 				pieces := []frame{m}
 				if v.cut {
@@ -239,8 +240,9 @@ func sizesMixed() []Case {
 				}
 				for _, f := range pieces {
 					frames = append(frames, f)
-					if v.pings && s.random.IntN(10) == 0 {
-						frames = append(frames, ping(fmt.Sprint(len(frames))))
+					if v.pings && pings < 8 && s.random.IntN(50) == 0 { // no flood
+						pings++
+						frames = append(frames, ping(fmt.Sprint(pings)))
 					}
 				}
 			}
