@@ -133,10 +133,10 @@ func (s *Clients) begin(agent string) (over func()) {
 	}
 }
 
-// await waits for the cases of an agent that run now, not longer than a client may
-// be expected to.
+// await waits for the cases of an agent that run now, but not as long as clients
+// give handshakes.
 func (s *Clients) await(ctx context.Context, agent string, o *Options) {
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout*o.scale())
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout*o.scale()/2)
 	defer cancel()
 	s.mu.Lock()
 	all := slices.Collect(maps.Keys(s.running[agent]))

@@ -14,7 +14,7 @@ import (
 func TestReportsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &Case{ID: "1.1", Title: "over later", Roles: ForClients, Script: script{
-			send(closing(1000, "")), want(closing(1000, "")), pause(4 * time.Second), do(func(s *session) error { s.over = true; return nil })}}
+			send(closing(1000, "")), want(closing(1000, "")), pause(2 * time.Second), do(func(s *session) error { s.over = true; return nil })}}
 		reported := -1
 		clients := &Clients{Cases: []*Case{slow}, Once: true, Reported: func(_ string, r []Result) { reported = len(r) }}
 		n := wstest.NewNetwork(nil)
