@@ -40,11 +40,11 @@ func TestOurServer(t *testing.T) { inBubbles(t, ForServers, (*subject).testServe
 func TestOurClient(t *testing.T) { inBubbles(t, ForClients, (*subject).testClient) }
 
 func inBubbles(t *testing.T, role Roles, test testOf) {
-	cases := light(Cases())
 	for i := range subjects {
 		sub := &subjects[i]
 		t.Run(sub.name, func(t *testing.T) {
 			t.Parallel()
+			cases := sub.cases(i)
 			synctest.Test(t, func(t *testing.T) {
 				judge(t, sub.name, role, cases, test(sub, t, inMemory(), cases, nil))
 				time.Sleep(time.Minute) // whatever ends late
@@ -56,27 +56,13 @@ func inBubbles(t *testing.T, role Roles, test testOf) {
 // testOf is testServer or testClient.
 type testOf = func(*subject, *testing.T, place, []*Case, *Options) []Result
 
-// light leaves out what moves megabytes.
-func light(cases []*Case) []*Case {
-	var all []*Case
-	for _, c := range cases {
-		if !c.Heavy {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
 // The same over the streams that are used in earnest.
 func TestOurServerOverSockets(t *testing.T) { overSockets(t, ForServers, (*subject).testServer) }
 func TestOurClientOverSockets(t *testing.T) { overSockets(t, ForClients, (*subject).testClient) }
 
 func overSockets(t *testing.T, role Roles, test testOf) {
-	cases := light(Cases())
-	for _, v := range []struct {
-		scheme, subject string
-	}{
-		{"ws", "plain"}, {"ws", "takeover"}, {"ws", "read and write"}, {"wss", "takeover"},
+	for i, v := range []struct{ scheme, subject string }{
+		{"ws", "plain"}, {"ws", "frames of 100"}, {"ws", "reader and writer"}, {"wss", "takeover"}, {"wss", "read and write"},
 	} {
 		t.Run(v.scheme+"/"+v.subject, func(t *testing.T) {
 			p := overTCP(t)
@@ -84,7 +70,8 @@ func overSockets(t *testing.T, role Roles, test testOf) {
 				p = secured(p)
 			}
 			sub := subjectNamed(v.subject)
-			o := &Options{Patience: time.Second, Parallel: 16} // an end or a pong may take a while on a busy machine
+			cases := sub.cases(i)
+			o := &Options{Patience: time.Second, Parallel: 32} // an end or a pong may take a while on a busy machine
 			judge(t, sub.name, role, cases, test(sub, t, p, cases, o))
 		})
 	}
@@ -135,7 +122,7 @@ func testBare(t *testing.T, cases []*Case, role Roles) []Result {
 // runMachine is the smallest driver there can be: it echoes until the end.
 func runMachine(conn *wstest.End, server bool) {
 	defer conn.Close()
-	m := core.NewMachine(core.Config{Server: server, MaxMessage: large, MaxFragments: 1 << 20, CheckUTF8: true})
+	m := core.NewMachine(core.Config{Server: server, MaxMessage: large, MaxFragments: countless, CheckUTF8: true})
 	var first core.Event
 	var message []byte
 	buf := make([]byte, 4096)
