@@ -11,8 +11,6 @@ import (
 
 // compressions are settings of compression beside those of subjects.
 var compressions = []subject{
-	{name: "no takeover", options: curlew.Options{MaxMessage: large, Compression: new(curlew.Compression)}, events: byMessage},
-	{name: "takeover both", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{ServerContext: true, ClientContext: true}}, events: byMessage},
 	{name: "takeover server", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{ServerContext: true, MinSize: 1}}, events: byMessage},
 	{name: "window of 10 bits", options: curlew.Options{MaxMessage: large, Compression: &curlew.Compression{WindowBits: 10, ClientContext: true, MinSize: -1, Level: 6}}, events: byMessage},
 }

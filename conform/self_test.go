@@ -28,7 +28,7 @@ var rightly = []allowance{
 	{Informational, "*", ForBoth, "16.8.2 16.8.3", "who waits in Write while a Close comes is told so: the peer is done with the connection"},
 	{Informational, "*", ForClients, "8.55.6", "net/http drops the space between a name and its colon in answers"},
 	{Informational, "*", ForBoth, "2.16.1 2.16.2", "in a flood of pings the newest stands for those before it (RFC 6455, 5.5.3)"},
-	{Unimplemented, "compressed,no takeover", ForBoth, "13.16 13.18", "no context takeover is set"},
+	{Unimplemented, "compressed", ForBoth, "13.16 13.18", "no context takeover is set"},
 	{Unimplemented, "takeover server", ForServers, "13.16 13.18", "no context takeover of clients is set"},
 	{Unimplemented, "window of 10 bits", ForClients, "13.16 13.18", "no context takeover of servers is set"},
 	{Unimplemented, "window of*", ForClients, "13.32.7", "a larger window than was asked for cannot be answered"},
