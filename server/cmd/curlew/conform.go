@@ -223,10 +223,7 @@ func (c *conformRun) write(p *Program, r *conform.Report, all []*conform.Report)
 	if onStdout(files) {
 		out = p.Stderr
 	}
-	if err := r.WriteText(out, c.Verbose); err != nil {
-		return err
-	}
-	return save(p.Stdout, files)
+	return errors.Join(save(p.Stdout, files), r.WriteText(out, c.Verbose))
 }
 
 // A progress is a line on a terminal that says how far a run is.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,13 +75,14 @@ func checkFiles(files []reportFile) error {
 	return nil
 }
 
-func save(stdout io.Writer, files []reportFile) error {
+// save writes all of them that it can.
+func save(stdout io.Writer, files []reportFile) (all error) {
 	for _, f := range files {
 		if err := f.save(stdout); err != nil {
-			return fmt.Errorf("--%s: %w", f.flag, err)
+			all = errors.Join(all, fmt.Errorf("--%s: %w", f.flag, err))
 		}
 	}
-	return nil
+	return all
 }
 
 // fileOf is the file of one of several reports: {agent} in its name is the
