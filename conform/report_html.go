@@ -118,8 +118,9 @@ func pageOf(reports []*Report) *page {
 	names := make(map[string]int)
 	for _, r := range reports {
 		peer := peerOf(r)
-		if names[peer.Name]++; names[peer.Name] > 1 {
-			peer.Name = fmt.Sprintf("%s (%d)", peer.Name, names[peer.Name])
+		full := r.Role + peer.Name
+		if names[full]++; names[full] > 1 {
+			peer.Name = fmt.Sprintf("%s (%d)", peer.Name, names[full])
 		}
 		for id, f := range peer.findings {
 			titles[id], specs[id] = f.Title, f.Spec
@@ -237,6 +238,9 @@ func (p *page) found(row *pageRow, spec string) *pageFound {
 		}
 		if len(p.Peers) > 1 {
 			one.Name = peer.Name
+		}
+		if p.Mixed {
+			one.Name += " " + peer.Role
 		}
 		for _, l := range shorten(f.Trace, shownFirst, shownLast) {
 			one.Trace = append(one.Trace, pageLine{fmt.Sprintf("%.3f", float64(l.At)/1e6), l.Sent, visible(l.Text)})

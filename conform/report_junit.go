@@ -71,7 +71,7 @@ func WriteJUnit(w io.Writer, strict bool, reports ...*Report) error {
 	for _, r := range reports {
 		for _, c := range r.chapters() {
 			s := &junitSuite{
-				Name:      visible(r.Agent) + ": " + c.number + " " + c.title,
+				Name:      visible(r.Agent) + " " + r.Role + ": " + c.number + " " + c.title,
 				Time:      seconds(c.took),
 				Timestamp: r.When.UTC().Format("2006-01-02T15:04:05"),
 				Properties: []junitProperty{
@@ -80,7 +80,7 @@ func WriteJUnit(w io.Writer, strict bool, reports ...*Report) error {
 				},
 			}
 			// GitLab shows the class as the suite; Jenkins cuts it at its dots.
-			class := "conform." + strings.ReplaceAll(visible(r.Agent), ".", "_") + "." + c.number + " " + c.title
+			class := r.Role + "." + strings.ReplaceAll(visible(r.Agent), ".", "_") + "." + c.number + " " + c.title
 			for _, f := range c.findings {
 				one := junitOf(f, strict)
 				one.ClassName = class
