@@ -226,6 +226,9 @@ func answerTo(offers, wished string) (answer string, a *agreement, err error) {
 		}
 		offer := right[i]
 		t.serverNoContext = t.serverNoContext || offer.serverNoContext
+		// It need not be repeated, as most servers do; some clients insist on it. The
+		// cases that ask for that answer literally.
+		t.clientNoContext = t.clientNoContext || offer.clientNoContext
 		if offer.serverBits != 0 {
 			t.serverBits = min(cmp.Or(t.serverBits, 15), offer.serverBits)
 		}
