@@ -24,8 +24,9 @@ type client struct {
 	cases   []*conform.Case // those that test clients
 	tell    func(conform.Result)
 
-	mu   sync.Mutex // guards the following
-	died map[int]string
+	mu     sync.Mutex // guards the following
+	agents int        // each process has a name of its own: none waits for another's cases
+	died   map[int]string
 }
 
 // testClient runs the cases against a peer's client, several ranges of them at the
@@ -89,7 +90,7 @@ func testClient(ctx context.Context, p *peer, cases []*conform.Case, o *conform.
 // walk lets the client run the cases from to to, however often it dies.
 func (c *client) walk(ctx context.Context, from, to int) error {
 	for from <= to && ctx.Err() == nil {
-		proc, err := start(c.peer, "-client", c.url, "-agent", c.peer.name, "-from", strconv.Itoa(from), "-to", strconv.Itoa(to))
+		proc, err := start(c.peer, "-client", c.url, "-agent", c.agent(), "-from", strconv.Itoa(from), "-to", strconv.Itoa(to))
 		if err != nil {
 			return err
 		}
@@ -137,6 +138,13 @@ func (c *client) follow(ctx context.Context, proc *process) (at int, hung bool) 
 	}
 }
 
+func (c *client) agent() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.agents++
+	return fmt.Sprintf("%s.%d", c.peer.name, c.agents)
+}
+
 func (c *client) dies(n int, why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,8 +154,10 @@ func (c *client) dies(n int, why string) {
 // found puts the results together.
 func (c *client) found() []conform.Result {
 	results := make(map[string]conform.Result)
-	for _, r := range c.clients.Results(c.peer.name) {
-		results[r.ID] = r
+	for _, agent := range c.clients.Agents() {
+		for _, r := range c.clients.Results(agent) {
+			results[r.ID] = r
+		}
 	}
 	var all []conform.Result
 	for i, cs := range c.cases {
