@@ -235,10 +235,10 @@ func wrongReplies() []Case {
 	var statuses []Case
 	for _, status := range []string{"200 OK", "201 Created", "204 No Content", "304 Not Modified", "400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found",
 		"426 Upgrade Required", "429 Too Many Requests", "500 Internal Server Error", "503 Service Unavailable", "999 Strange"} {
-		statuses = append(statuses, rejectedAnswer("status "+status+", all else right", line("HTTP/1.1 "+status), add("Content-Length", "0")))
+		statuses = append(statuses, rejectedAnswer("status "+status+", all else right", line("HTTP/1.1 "+status), add("Content-Length", "0"), set("Connection", "Upgrade, close")))
 	}
 	statuses = append(statuses,
-		rejectedAnswer("status 301 to nowhere, all else right", line("HTTP/1.1 301 Moved Permanently"), add("Content-Length", "0"), add("Location", "http://127.0.0.1:1/")),
+		rejectedAnswer("status 301 to nowhere, all else right", line("HTTP/1.1 301 Moved Permanently"), add("Content-Length", "0"), set("Connection", "Upgrade, close"), add("Location", "http://127.0.0.1:1/")),
 		Case{Title: "status 200, all else right, and the stream ends", Script: script{rejectsCut(line("HTTP/1.1 200 OK"))}},
 		Case{Title: "status 100 and no other", Script: script{rejectsCut(line("HTTP/1.1 100 Continue"))}},
 		rejectedAnswer("status 1010", line("HTTP/1.1 1010 Switching Protocols")),
@@ -248,9 +248,9 @@ func wrongReplies() []Case {
 	return slices.Concat(
 		group("8.45", answerSpec, "with another status than 101 there is no WebSocket", statuses...),
 		group("8.46", answerSpec+", and RFC 9110, 15.2", "the answer is of HTTP/1.1",
-			rejectedAnswer("HTTP/1.0", line("HTTP/1.0 101 Switching Protocols")),
-			rejectedAnswer("HTTP/2.0", line("HTTP/2.0 101 Switching Protocols")),
-			rejectedAnswer("HTTP/0.9", line("HTTP/0.9 101 Switching Protocols")),
+			Case{Title: "HTTP/1.0", Script: script{shouldReject("what is switched from is HTTP/1.1", line("HTTP/1.0 101 Switching Protocols"))}},
+			Case{Title: "HTTP/2.0", Script: script{shouldReject("what is switched from is HTTP/1.1", line("HTTP/2.0 101 Switching Protocols"))}},
+			Case{Title: "HTTP/0.9", Script: script{shouldReject("what is switched from is HTTP/1.1", line("HTTP/0.9 101 Switching Protocols"))}},
 			rejectedAnswer("http/1.1 in lower case", line("http/1.1 101 Switching Protocols")),
 			rejectedAnswer("another protocol", line("HTTQ/1.1 101 Switching Protocols")),
 		),
