@@ -27,7 +27,7 @@ import (
 // Conn. A handler that stays keeps net/http's memory for the request; Handle does
 // not. Fields that were set in w.Header() are not sent: see Options.Header.
 func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
-	c, err := newUpgrader(o).upgrade(w, r, newAgenda(), nil)
+	c, err := newUpgrader(o).upgrade(w, r, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,8 @@ func (o *Options) compression() *deflate.Config {
 }
 
 // upgrade makes the handshake. allow is asked when the request is found to be a
-// valid one. The connection uses a. On error it has answered.
+// valid one. The connection uses a, or an agenda of its own. On error it has
+// answered.
 func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, allow func() error) (*Conn, error) {
 	if u.invalid != nil {
 		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: u.invalid})
@@ -86,6 +87,23 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, al
 			return nil, refuse(w, r, refusalOf(err))
 		}
 	}
+	buf := bufs.Get(headSize)
+	defer bufs.Put(buf) // whatever head has become
+	t, head, err := u.agree(buf[:0], r, answer)
+	if err != nil {
+		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
+	}
+	return u.take(w, r, a, t, head)
+}
+
+// headSize has room for the usual head of an answer.
+const headSize = 1 << 10
+
+// agree returns the terms and the head of the 101, appended to dst. (It is a
+// function of its own so that its variables are gone from the stack when the head is
+// written, deep down in package net: a stack of ServeHTTP that has once grown keeps
+// its size as long as a handler reads there.)
+func (u *upgrader) agree(dst []byte, r *http.Request, answer *handshake.Answer) (t *terms, head []byte, err error) {
 	hs := established{url: r.URL.RequestURI(), proto: r.Proto, subprotocol: answer.Subprotocol, server: serverOf(r)}
 	extensions := ""
 	if u.deflate != nil {
@@ -93,20 +111,12 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, al
 			hs.packed, hs.deflate, hs.level, extensions = true, p, u.deflate.Level, text
 		}
 	}
-	buf := bufs.Get(headSize)
-	defer bufs.Put(buf) // whatever head has become
-	head, err := answer.Append(buf[:0], extensions, u.header)
-	if err != nil {
-		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
-	}
-	return u.take(w, r, a, head, hs)
+	head, err = answer.Append(dst, extensions, u.header)
+	return u.terms(&hs), head, err
 }
 
-// headSize has room for the usual head of an answer.
-const headSize = 1 << 10
-
 // take takes the connection from net/http and sends the 101.
-func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, head []byte, hs established) (*Conn, error) {
+func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, t *terms, head []byte) (*Conn, error) {
 	conn, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		// A middleware's words are not for strangers.
@@ -134,14 +144,14 @@ func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, head 
 		return nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Err: err}
 	}
 	conn.SetWriteDeadline(time.Time{})
-	return newConn(conn, u.terms(hs), a, leftover), nil
+	return newConn(conn, t, a, leftover), nil
 }
 
 // terms returns those of a handshake, which are shared with the last one if they
 // are the same.
-func (u *upgrader) terms(hs established) *terms {
+func (u *upgrader) terms(hs *established) *terms {
 	t := u.last.Load()
-	if t == nil || t.established != hs {
+	if t == nil || t.established != *hs {
 		hs.url, hs.proto = strings.Clone(hs.url), strings.Clone(hs.proto) // without the memory of the head
 		hs.subprotocol = strings.Clone(hs.subprotocol)
 		t = newTerms(Server, u.set, hs)

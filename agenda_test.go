@@ -70,7 +70,7 @@ func TestAgendaRings(t *testing.T) {
 		var closed [n]time.Duration
 		for i := range conns {
 			near, far := net.Pipe()
-			c := newConn(near, newTerms(Server, set, established{}), a, nil)
+			c := newConn(near, newTerms(Server, set, &established{}), a, nil)
 			c.startClock(never)
 			c.Extend(time.Duration(1+i*37%n) * time.Second)
 			conns[i] = c
@@ -111,7 +111,7 @@ func TestCalendars(t *testing.T) {
 			for _, s := range []*http.Server{first, second, nil, first} {
 				a := h.calendars.agenda(s)
 				near, far := net.Pipe()
-				c := newConn(near, h.upgrader.terms(established{}), a, nil)
+				c := newConn(near, h.upgrader.terms(&established{}), a, nil)
 				c.start()
 				start := time.Now()
 				far.Read(make([]byte, 1)) // the first ping

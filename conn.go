@@ -83,8 +83,8 @@ type terms struct {
 	encoder core.EncoderConfig
 }
 
-func newTerms(role Role, set *settings, hs established) *terms {
-	t := &terms{established: hs, set: set, role: role, decoder: set.decoder[role]}
+func newTerms(role Role, set *settings, hs *established) *terms {
+	t := &terms{established: *hs, set: set, role: role, decoder: set.decoder[role]}
 	t.encoder = core.EncoderConfig{Server: role == Server, MaxFrame: set.maxFrame, MinSize: set.minSize}
 	if p := &t.deflate; t.packed {
 		t.bits, t.context = p.ServerBits, !p.ServerNoContext
@@ -101,14 +101,17 @@ func newTerms(role Role, set *settings, hs established) *terms {
 // without subprotocol and without compression. s belongs to the Conn from then
 // on. Of o the fields for the handshake are not used.
 func NewConn(s Stream, role Role, o *Options) *Conn {
-	c := newConn(s, newTerms(role, newSettings(o), established{}), newAgenda(), nil)
+	c := newConn(s, newTerms(role, newSettings(o), &established{}), nil, nil)
 	c.start()
 	return c
 }
 
-// newConn returns a connection that start sets going. leftover is what came of the
-// peer with the handshake; it is kept.
+// newConn returns a connection that start sets going. a nil makes an agenda of its
+// own. leftover is what came of the peer with the handshake; it is kept.
 func newConn(s Stream, t *terms, a *agenda, leftover []byte) *Conn {
+	if a == nil {
+		a = newAgenda()
+	}
 	c := &Conn{stream: s, terms: t, agenda: a}
 	c.fd.Init(s)
 	c.initClock()

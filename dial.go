@@ -115,7 +115,7 @@ func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
 		}
 		return nil, failed(ctx, d.url.Host, err)
 	}
-	c := newConn(stream, newTerms(Client, newSettings(&d.o.Options), hs), newAgenda(), leftover)
+	c := newConn(stream, newTerms(Client, newSettings(&d.o.Options), &hs), nil, leftover)
 	c.start()
 	return c, nil
 }

@@ -79,7 +79,7 @@ func (c *Conn) restIntake() {
 // freeIntake gives the intake back, which holds nothing.
 func (c *Conn) freeIntake() {
 	k := c.in.intake
-	c.in.intake, *k = nil, intake{}
+	c.in.intake, k.size, k.came = nil, 0, 0
 	intakePool.Put(k)
 }
 

@@ -38,7 +38,7 @@ func TestWriteDroppedMeanwhile(t *testing.T) {
 // TestNothingBehindClose: messages wait behind a Writer, our Close passes them,
 // and then the Writer gives its turn back.
 func TestNothingBehindClose(t *testing.T) {
-	c := newBare(newAgenda())
+	c := newBare(nil)
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -61,5 +61,5 @@ func TestNothingBehindClose(t *testing.T) {
 
 // newBare returns a connection without a stream, which is not started.
 func newBare(a *agenda) *Conn {
-	return newConn(nil, newTerms(Server, newSettings(nil), established{}), a, nil)
+	return newConn(nil, newTerms(Server, newSettings(nil), &established{}), a, nil)
 }
