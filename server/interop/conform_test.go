@@ -21,8 +21,9 @@ const all = 3 * time.Minute
 
 // TestConformPage runs the commands of docs/conform.md as they stand there, in
 // their order, but for the program, which is built once, and the addresses, which
-// must be free. The full runs are ours against ourselves: nothing may fail, not even
-// strictly.
+// must be free. The full runs are ours against ourselves: nothing may fail. (That
+// nothing is late either is tested where the time is not that of a busy machine, in
+// package conform.)
 func TestConformPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/conform.md")
 	if err != nil {
@@ -51,7 +52,7 @@ func TestConformPage(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), all)
 			cmd := exec.CommandContext(ctx, curlew, args...)
 			cmd.Dir = dir
-			if out, err := cmd.CombinedOutput(); err != nil || bytes.Contains(out, []byte("NON-STRICT")) {
+			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", text, err, out)
 			}
 			cancel()
@@ -95,7 +96,7 @@ func conformClient(t *testing.T, dir, program string, args []string) {
 	}
 	var rest bytes.Buffer
 	rest.ReadFrom(r)
-	if e := cmd.Wait(); !ok || err != nil || e != nil || bytes.Contains(rest.Bytes(), []byte("NON-STRICT")) {
+	if e := cmd.Wait(); !ok || err != nil || e != nil {
 		t.Errorf("%v: %v, %v\n%s%s%s", args, err, e, line, &rest, &errs)
 	}
 }
