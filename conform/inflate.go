@@ -38,6 +38,56 @@ func (s *session) deflate(p []byte) []byte {
 	return s.deflater.Append(nil, p)
 }
 
+// packs compresses the messages that are to be.
+func (s *session) packs(frames []frame) ([]frame, error) {
+	var out []frame
+	for i := 0; i < len(frames); i++ {
+		f := frames[i]
+		if !f.deflate {
+			out = append(out, f)
+			continue
+		}
+		if s.agreed == nil {
+			return nil, &finding{verdict: Unimplemented, note: "compression was not agreed"}
+		}
+		// All fragments of the message, compressed as one and cut where they were.
+		var whole []byte
+		var cuts []int
+		last := i
+		for j := i; j < len(frames); j++ {
+			if frames[j].op >= opClose {
+				continue
+			}
+			whole = append(whole, frames[j].payload...)
+			cuts = append(cuts, len(frames[j].payload))
+			last = j
+			if !frames[j].open {
+				break
+			}
+		}
+		packed := s.deflate(whole)
+		k := 0
+		for j := i; j <= last; j++ {
+			g := frames[j]
+			if g.op < opClose {
+				n := len(packed)
+				if k < len(cuts)-1 {
+					n = min(len(packed), (len(packed)+len(cuts)-1)/len(cuts))
+				}
+				g.payload, packed = packed[:n], packed[n:]
+				if k == 0 {
+					g.rsv |= rsv1
+				}
+				k++
+			}
+			g.deflate = false
+			out = append(out, g)
+		}
+		i = last
+	}
+	return out, nil
+}
+
 // inflate decompresses a message of the peer's. A distance beyond the window
 // that was agreed is an error.
 func (s *session) inflate(p []byte) ([]byte, error) {
