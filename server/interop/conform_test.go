@@ -4,16 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"curlew.example/curlew"
 )
 
 // all is how long a run of all cases may take.
@@ -47,7 +44,7 @@ func TestConformPage(t *testing.T) {
 		args := strings.Fields(strings.ReplaceAll(text, "127.0.0.1:8080", at))
 		began := time.Now()
 		if strings.HasPrefix(text, "conform client ") {
-			conformClient(t, dir, curlew, args)
+			conformClient(t, dir, curlew, args, pageClient(t, string(page)))
 		} else {
 			ctx, cancel := context.WithTimeout(t.Context(), all)
 			cmd := exec.CommandContext(ctx, curlew, args...)
@@ -69,8 +66,8 @@ func TestConformPage(t *testing.T) {
 	}
 }
 
-// conformClient runs conform client, and our client against it.
-func conformClient(t *testing.T, dir, program string, args []string) {
+// conformClient runs conform client, and a client against it.
+func conformClient(t *testing.T, dir, program string, args []string, client string) {
 	t.Helper()
 	for i := range args {
 		args[i] = strings.Replace(args[i], "127.0.0.1:9001", "127.0.0.1:0", 1)
@@ -79,7 +76,7 @@ func conformClient(t *testing.T, dir, program string, args []string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir
-	var errs bytes.Buffer
+	var errs, said bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -92,46 +89,61 @@ func conformClient(t *testing.T, dir, program string, args []string) {
 	line, _ := r.ReadString('\n')
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if ok {
-		err = testClient(ctx, url, "ours")
+		visit := exec.CommandContext(ctx, client, url)
+		visit.Stderr = &said
+		err = visit.Run()
 	}
 	var rest bytes.Buffer
 	rest.ReadFrom(r)
 	if e := cmd.Wait(); !ok || err != nil || e != nil {
-		t.Errorf("%v: %v, %v\n%s%s%s", args, err, e, line, &rest, &errs)
+		t.Errorf("%v: %v, %v\n%s%s%s%s", args, err, e, line, &rest, &errs, &said)
 	}
 }
 
-// testClient is the client of docs/conform.md.
-func testClient(ctx context.Context, base, agent string) error {
-	echo := func(path string) (last []byte, err error) {
-		c, err := curlew.Dial(ctx, base+path, &curlew.DialOptions{
-			Options: curlew.Options{MaxMessage: 64 << 20, Compression: &curlew.Compression{}},
-		})
-		if err != nil {
-			return nil, err
-		}
-		for {
-			t, p, err := c.Read(ctx, nil)
-			if err != nil {
-				<-c.Done()
-				return last, nil // how it ended is for the case to judge
-			}
-			if last = p; strings.HasPrefix(path, "/runCase") {
-				_ = c.Write(ctx, t, p)
-			}
-		}
+// pageClient builds the client of docs/conform.md.
+func pageClient(t *testing.T, page string) string {
+	t.Helper()
+	m := regexp.MustCompile("(?s)```go\n(func testClient.*?)```").FindStringSubmatch(page)
+	if m == nil {
+		t.Fatal("docs/conform.md has no testClient")
 	}
-	count, err := echo("/getCaseCount")
+	root, err := filepath.Abs("../..")
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	n, err := strconv.Atoi(string(count))
-	if err != nil {
-		return err
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module stranger.example\n\ngo 1.26\n\nrequire curlew.example/curlew v0.0.0\n\nreplace curlew.example/curlew => " + root + "\n",
+		"main.go": `package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"strconv"
+	"strings"
+
+	"curlew.example/curlew"
+)
+
+func main() {
+	if err := testClient(context.Background(), os.Args[1], "ours"); err != nil {
+		log.Fatal(err)
 	}
-	for i := 1; i <= n; i++ {
-		_, _ = echo(fmt.Sprintf("/runCase?case=%d&agent=%s", i, agent)) // some must be refused
+}
+
+` + m[1],
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
 	}
-	_, err = echo("/updateReports?agent=" + agent)
-	return err
+	cmd := exec.Command("go", "build", "-o", "client.exe", ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return filepath.Join(dir, "client.exe")
 }
