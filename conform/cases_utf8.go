@@ -35,6 +35,7 @@ func utf8Cases() []Case {
 		utf8Places(),
 		utf8Around(),
 		utf8Large(),
+		utf8AsItIs(),
 	)
 }
 

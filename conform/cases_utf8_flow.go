@@ -264,3 +264,29 @@ func utf8Large() []Case {
 			later(func() []Step { return []Step{send(spoilt(m, m-5, "\xf4\x90").split(10000)...), refused} })}},
 	)...)
 }
+
+// utf8AsItIs is 6.45: nothing is taken away, put in or made nicer.
+func utf8AsItIs() []Case {
+	bom := "\ufeff"
+	same := func(title, s string) Case { return Case{Title: title, Script: script{echo(text(s))}} }
+	all := []Case{
+		same("a byte order mark and nothing else", bom),
+		same("a byte order mark in front of a text", bom+greeting),
+		same("two byte order marks", bom+bom),
+		same("byte order marks in the middle and at the end", "one"+bom+"two"+bom),
+		{Title: "a byte order mark in frames of one byte", Script: script{send(text(bom + "x").split(1)...), want(text(bom + "x"))}},
+		{Title: "a byte order mark, octet by octet", Script: script{octetwise(text(bom + "x")), want(text(bom + "x"))}},
+		{Title: "a byte order mark in the first of two frames", Script: script{send(text(bom).more(), cont("x")), want(text(bom + "x"))}},
+		same("NUL in front, in the middle and at the end", "\x00one\x00two\x00"),
+		same("a hundred NULs", strings.Repeat("\x00", 100)),
+		same("control characters", "\x01\x02\a\b\t\v\f\x1b[31m\x7f\u0080\u0085\u009f"),
+		same("line ends of all kinds", "\rone\r\n\r\ntwo\n\u2028\u2029\u0085\r"),
+		same("spaces at both ends", " \t\u00a0\u3000x\u3000\u00a0\t "),
+		same("the same character composed and decomposed", "\u00e9 e\u0301 \u212b \u00c5 A\u030a \uac00 \u1100\u1161 \uf900 \u8c48"),
+		same("characters that are not assigned, and private ones", "\u0378 \uffef \ue000 \uf8ff \U0002fe0f \U000e0080 \U00050000 \U000f0000 \U0010fffd"),
+		same("text from right to left, with its marks", "\u200f\u202eabc\u202c \u2067אבג\u2069 \u061c"),
+		same("a replacement character that was sent as one", "\ufffd\ufffdx\ufffd"),
+		same("what looks like JSON, HTML and escapes", `{"a":"\u0000\ud800"}&amp;&#65533;%00%ff<script>\x00'`),
+	}
+	return group("6.45", specText, "a text comes back byte for byte", all...)
+}
