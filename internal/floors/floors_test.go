@@ -67,7 +67,7 @@ func testsOf(dir string) (own, third string) {
 	case strings.HasPrefix(dir, "server"):
 		return lib + " wstest conform internal/testenv server server/* server/*/* " + dir, "github.com/ golang.org/x/"
 	}
-	return lib + " wstest internal/testenv internal/core internal/bufs " + orRoot(dir), ""
+	return lib + " wstest conform internal/testenv internal/core internal/bufs " + orRoot(dir), ""
 }
 
 func orRoot(dir string) string {
