@@ -92,7 +92,7 @@ var languages = [...]struct {
 	{"Chinese", []string{"水", "石头", "鳥", "龍馬", "一二三"}},
 	{"Japanese", []string{"みず", "イシ", "とり", "ガギグゲゴ"}},
 	{"Korean", []string{"물", "돌", "새", "한글"}},
-	{"signs and separators", []string{"\u2028", "…", "€", "\ufeff", "“”", "→", "\ufffd"}},
+	{"signs and separators", []string{"\u2028", "…", "€", "\u2060", "“”", "→", "\ufffd"}},
 	{"emoji", []string{"😀", "👩\u200d🚀", "🇪🇺", "👍🏽", "🜁"}},
 	{"the higher planes", []string{"𝒜𝓁𝑒𝓅𝒽", "𐌰𐌱𐌲", "𓂀", "𠜎𠜱", "\U000f0000", "\U0010fffd"}},
 	{"combining marks", []string{"e\u0301\u0323", "a\u030a\u0328", "Z\u0351\u036b\u0343\u036a"}},
