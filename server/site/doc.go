@@ -12,7 +12,7 @@
 //	Timeouts   timeouts.* of a route; SiteTimeouts adds those of a listener
 //	WebSockets webSockets.* of a route, Compression among them
 //	Headers    header fields that are added to answers
-//	Static, Respond, Redirect   the settings of the handlers
+//	Broadcast, Static, Respond, Redirect   the settings of the handlers
 //	Listen, TLS, Certificate, Log
 //	Place, Error, Errors        where something stands and what is wrong with it
 //	Node       a value of the JSON5 text, for settings that others define

@@ -13,6 +13,9 @@ func (r *Route) handlerFields() []field {
 			doc: "Returns each message as it came. It has no settings. With `webSockets.preserveFrames` the frames of a message go back " +
 				"one by one as they come, and so do the pieces of `limits.maxPacket` where `limits.maxMessage` is unlimited; " +
 				"a client that then pauses inside a message for longer than `timeouts.write` is closed with 1011."},
+		{name: "broadcast", to: nested{list: r.Broadcast.fields()},
+			doc: "Every message goes to everyone who is connected to the same path, in one order for all. " +
+				"What happens to a message for somebody who does not take it in time says `webSockets.whenFull`."},
 		{name: "static", to: nested{list: r.Static.fields()},
 			doc: "Sends the files of a folder: index.html, ranges, `ETag`, precompressed `.gz` and `.br` siblings; " +
 				"no dot files, no listing, never outside the folder; methods other than GET and HEAD get 405."},
@@ -21,7 +24,7 @@ func (r *Route) handlerFields() []field {
 		{name: "redirect", to: nested{list: r.Redirect.fields()},
 			doc: "Sends the client elsewhere."},
 	}
-	return append(list, later("broadcast", "hub", "exec", "file", "proxy")...)
+	return append(list, later("hub", "exec", "file", "proxy")...)
 }
 
 func (s *Static) fields() []field {
@@ -60,6 +63,7 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 		WebSockets: s.WebSockets,
 		Origins:    s.Origins,
 		Headers:    slices.Clone(s.Headers),
+		Broadcast:  new(Broadcast),
 		Static:     new(Static),
 		Respond:    new(Respond),
 		Redirect:   new(Redirect),
@@ -102,6 +106,9 @@ func (d *decoder) handler(r *Route, n *Node, handlers []field) {
 			d.fail(m, "these are settings of another handler", "the handler of this route is '"+name+"'")
 			d.path.pop(mark)
 		}
+	}
+	if name != "broadcast" {
+		r.Broadcast = nil
 	}
 	if name != "static" {
 		r.Static = nil
@@ -149,6 +156,9 @@ func (d *decoder) handlerError(at *Node, found, right string) {
 	d.path.pop(mark)
 }
 
+// webSocketHandlers are those that answer WebSocket handshakes and nothing else.
+var webSocketHandlers = []string{"broadcast", "echo"}
+
 // together checks what several keys of a route say.
 func (d *decoder) together(r *Route, n *Node) {
 	if r.Match.Set() && r.Pattern.Set() {
@@ -162,7 +172,7 @@ func (d *decoder) together(r *Route, n *Node) {
 	if r.Hosts.Set() && len(r.Hosts.Value) == 0 {
 		d.failAt(r.Hosts.From, "found an empty list", "leave the key out for all hosts")
 	}
-	if w := r.WebSockets; r.Handler.Value == "echo" && w.RequireProtocol.Value && len(w.Protocol.Value) == 0 {
+	if w := r.WebSockets; slices.Contains(webSocketHandlers, r.Handler.Value) && w.RequireProtocol.Value && len(w.Protocol.Value) == 0 {
 		d.fail(n, "a subprotocol is required but none is given", "add webSockets: { protocol: 'name' }")
 	}
 	if s := r.Respond; s != nil && s.Body.Value != "" && (s.Status.Value == 204 || s.Status.Value == 304) {

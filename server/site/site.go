@@ -99,9 +99,10 @@ type Route struct {
 
 	// The settings of the handler: the one that Handler names is never nil, the
 	// others always are.
-	Static   *Static
-	Respond  *Respond
-	Redirect *Redirect
+	Broadcast *Broadcast
+	Static    *Static
+	Respond   *Respond
+	Redirect  *Redirect
 
 	// Settings is the object of a handler that the embedding program brought;
 	// nil if the file has none.

@@ -98,6 +98,7 @@ const everything = `{
         },
         { match: '/files/{name}/', handler: 'static', static: { directory: './public' }, webSockets: { compression: false } },
         { handler: 'respond', respond: { status: 404, headers: { 'Content-Type': 'text/plain' }, body: 'none' }, webSockets: { compression: true } },
+        { match: '/talk/{room}', handler: 'broadcast', broadcast: { echo: false, announce: true } },
     ],
 }`
 
@@ -174,6 +175,8 @@ func TestEverything(t *testing.T) {
 	r = s.Routes[3]
 	equal(t, "respond", fmt.Sprint(r.Respond.Status.Value, r.Respond.Headers.Header(), r.Respond.Body.Value), "404 map[Content-Type:[text/plain]]none")
 	equal(t, "compression of 3", fmt.Sprint(r.WebSockets.Compression.Enabled.Value, r.WebSockets.Compression.Level.Value), "true 6")
+	r = s.Routes[4]
+	equal(t, "broadcast", fmt.Sprint(r.Broadcast.Echo.Value, r.Broadcast.Announce.Value), "false true")
 	equal(t, "top level is left alone", fmt.Sprint(s.Headers.Header(), s.Limits.MaxFrame.Value), "map[Server:[Curlew] X-Frame-Options:[DENY] X-Two:[1 2]] 65536")
 }
 

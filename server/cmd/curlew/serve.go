@@ -13,6 +13,7 @@ import (
 
 	"curlew.example/curlew/server"
 	"curlew.example/curlew/server/config"
+	"curlew.example/curlew/server/handler/broadcast"
 	"curlew.example/curlew/server/handler/echo"
 	"curlew.example/curlew/server/handler/redirect"
 	"curlew.example/curlew/server/handler/respond"
@@ -25,10 +26,11 @@ import (
 // handlers are those of this program, by the names of the site file.
 func handlers() map[string]route.Constructor {
 	return map[string]route.Constructor{
-		"echo":     echo.New,
-		"redirect": redirect.New,
-		"respond":  respond.New,
-		"static":   static.New,
+		"broadcast": new(broadcast.Rooms).New,
+		"echo":      echo.New,
+		"redirect":  redirect.New,
+		"respond":   respond.New,
+		"static":    static.New,
 	}
 }
 
