@@ -73,7 +73,8 @@ func (o *Options) compression() *deflate.Config {
 
 // upgrade makes the handshake. allow is asked when the request is found to be a
 // valid one. The connection uses a, or an agenda of its own. On error it has
-// answered.
+// answered; a connection that it returns then is that of a client that did not
+// take the 101.
 func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, allow func() error) (*Conn, error) {
 	if u.invalid != nil {
 		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: u.invalid})
@@ -115,7 +116,8 @@ func (u *upgrader) agree(dst []byte, r *http.Request, answer *handshake.Answer) 
 	return u.terms(&hs), head, err
 }
 
-// take takes the connection from net/http and sends the 101.
+// take takes the connection from net/http and sends the 101. If only that fails it
+// returns the connection too.
 func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, t *terms, head []byte) (*Conn, error) {
 	conn, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -141,7 +143,7 @@ func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, t *te
 			t.NetConn().Close() // else Close waits for up to 5 s until the peer takes its farewell
 		}
 		conn.Close()
-		return nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Err: err}
+		return newConn(conn, t, a, nil), &HandshakeError{Status: http.StatusSwitchingProtocols, Err: err}
 	}
 	conn.SetWriteDeadline(time.Time{})
 	return newConn(conn, t, a, leftover), nil

@@ -12,7 +12,9 @@ import (
 // by events. f is called for each valid handshake, before it is answered, and
 // returns the connection's events, which may be shared. Its error refuses the
 // handshake: with the Status, Header and Err of a *HandshakeError, less the fields
-// of a connection or a body, else with 403 and without a word of the error.
+// of a connection or a body, else with 403 and without a word of the error. A client
+// that is gone before it has taken the 101 is a connection too, which has ended when
+// it opens: whoever counts in f can rely on Events.Close.
 // Nothing but r.Context() bounds f, and not even that ends with a client that has
 // sent frames since its request: an f that may take long sets its own limit.
 //
@@ -36,7 +38,7 @@ func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ev, err = h.events(r)
 		return err
 	})
-	if err != nil {
+	if c == nil {
 		return
 	}
 	if ev == nil {
@@ -44,6 +46,9 @@ func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	d := &driver{c: c, ev: ev}
 	c.startClock(never)
+	if err != nil {
+		c.lost(err)
+	}
 	if c.enter() == nil {
 		go d.begin()
 	}
