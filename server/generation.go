@@ -139,14 +139,20 @@ func tell(o *curlew.Options) {
 // answered is the outermost handler.
 func (g *generation) answered(next http.Handler) http.Handler {
 	headers, times := g.site.Headers, &g.site.Timeouts.Timeouts
-	requests := g.site.Log.Requests.Value
+	requests, trusted := g.site.Log.Requests.Value, &g.site.TrustedProxies.Value
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		a := newAnswer(w, r, headers, times)
-		next.ServeHTTP(a, r)
+		via, ok := forwarded(r, trusted)
+		if ok {
+			next.ServeHTTP(a, r)
+		} else {
+			a.Header().Set("Connection", "close")
+			http.Error(a, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+		}
 		a.finish()
 		if requests {
-			g.server.logged(a, r, began)
+			g.server.logged(a, r, via, began)
 		}
 	})
 }

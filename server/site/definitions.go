@@ -22,7 +22,11 @@ func (s *Site) fields() []field {
 		{name: "webSockets", to: s.WebSockets.group(), doc: "What routes inherit."},
 	}
 	list = append(list, common(&s.Origins, &s.Headers)...)
-	return append(list, later("trustedProxies", "auth", "allow", "deny", "rate", "hub", "clientScript", "fallback")...)
+	list = append(list, field{name: "trustedProxies", to: ranges(&s.TrustedProxies, false), none: "none",
+		doc: "The proxies in front, as ranges of addresses (`'10.0.0.0/8'`, `'::1'`), and `'unix'` for those that come by Unix sockets: " +
+			"what they say in `X-Forwarded-For`, `-Proto` and `-Host` of the client, its scheme and the host that it asked for is believed. " +
+			"Of a list of addresses the last one that is no trusted proxy's counts. They have to replace or remove what clients send in these fields."})
+	return append(list, later("auth", "allow", "deny", "rate", "hub", "clientScript", "fallback")...)
 }
 
 // fields are the keys of a route but those of its handler.

@@ -14,6 +14,7 @@
 //	Headers    header fields that are added to answers
 //	Broadcast, Static, Respond, Redirect   the settings of the handlers
 //	Listen, TLS, Certificate, Log
+//	Ranges     ranges of addresses
 //	Place, Error, Errors        where something stands and what is wrong with it
 //	Node       a value of the JSON5 text, for settings that others define
 //

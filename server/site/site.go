@@ -39,6 +39,9 @@ type Site struct {
 	WebSockets WebSockets
 	Origins    Setting[[]string]
 	Headers    Headers
+
+	// TrustedProxies are those whose X-Forwarded-* fields count.
+	TrustedProxies Setting[Ranges]
 }
 
 // A Listen is an address that connections are accepted on.

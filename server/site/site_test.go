@@ -83,7 +83,7 @@ const everything = `{
         protocol: ['chat.v2', 'chat'], requireProtocol: true, ping: 'never', validateUTF: false, preserveFrames: true, whenFull: 'dropOldest',
         compression: { level: 6, minSize: '1 KB', serverContext: true, clientContext: true, windowBits: 12 },
     },
-    origins: ['https://example.com', 'HTTPS://*.Example.com:8443'],
+    origins: ['https://example.com', 'HTTPS://*.Example.com:8443'], trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7', '::1', 'unix'],
     headers: { 'x-frame-options': 'DENY', 'X-Two': ['1', '2'], Server: 'Curlew' },
     routes: [
         { match: '/echo', handler: 'echo' },
@@ -131,6 +131,7 @@ func TestEverything(t *testing.T) {
 	equal(t, "certificate of a parent", s.TLS.Certificates[1].Certificate.Value, "/etc/b.pem")
 	equal(t, "minVersion", s.TLS.MinVersion.Value, tls.VersionTLS13)
 	equal(t, "log", fmt.Sprint(s.Log.Level.Value, s.Log.Format.Value, s.Log.Requests.Value), "debugjsonfalse")
+	equal(t, "trustedProxies", fmt.Sprint(s.TrustedProxies.Value.Prefixes, s.TrustedProxies.Value.Unix), "[10.0.0.0/8 2001:db8::/32 192.0.2.7/32 ::1/128] true")
 	equal(t, "head", s.Limits.Head.Value, 8<<10)
 	equal(t, "headers", s.Limits.HeadFields.Value, 50)
 	equal(t, "handshake", s.Timeouts.Handshake.Value, 3*time.Second)

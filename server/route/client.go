@@ -1,0 +1,36 @@
+package route
+
+import (
+	"net/http"
+	"net/netip"
+)
+
+// Address returns the address of the client of r, without its port. It is that
+// which a trusted proxy tells if there is one; the zero Addr if the client has
+// none, as on a Unix socket.
+func Address(r *http.Request) netip.Addr {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap().WithZone("")
+}
+
+// Client returns what counts as one client where something is counted for each:
+// an IPv4 address, or the /64 of an IPv6 address, as one machine has all of
+// that. The zero Prefix if r's has no address: such clients cannot be told
+// apart and are not counted.
+func Client(r *http.Request) netip.Prefix { return ClientOf(Address(r)) }
+
+// ClientOf is Client for an address.
+func ClientOf(a netip.Addr) netip.Prefix {
+	n := 32
+	switch {
+	case !a.IsValid():
+		return netip.Prefix{}
+	case a.Is6():
+		n = 64
+	}
+	p, _ := a.Prefix(n)
+	return p
+}
