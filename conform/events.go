@@ -70,7 +70,7 @@ func (s *session) next(d time.Duration) (event, error) {
 			}
 			continue
 		case opPong:
-			if p := string(ev.payload); !s.pings[p] && !s.ponged[p] {
+			if !s.pings[string(ev.payload)] && !s.ponged[string(ev.payload)] {
 				continue
 			}
 		}

@@ -59,7 +59,6 @@ type session struct {
 	begun    []byte // the message at hand
 	kind     byte   // its opcode, 0: none
 	packed   bool   // it is compressed
-	frames   int
 	pings    map[string]bool // sent
 	ponged   map[string]bool // sent without being asked
 	pieces   []int           // sizes of the frames of the last message

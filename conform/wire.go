@@ -249,9 +249,6 @@ func (r received) String() string {
 	return f.String()
 }
 
-// maxHeader is the longest header: RFC 6455, 5.2.
-const maxHeader = 14
-
 // parse reads one frame from the front of p and unmasks it in place. need is how
 // many bytes p must have at least to go on, if it has too few. wrong is the rule
 // that the header breaks by itself, whoever sent it.
