@@ -348,7 +348,7 @@ func brokenReplies() []Case {
 	}
 	var noise []Case
 	for _, g := range []struct{ title, text string }{
-		{"the ahoy of SSH", "SSH-2.0-OpenSSH_9.2\r\n\r\n"},
+		{"the greeting of SSH", "SSH-2.0-OpenSSH_9.2\r\n\r\n"},
 		{"an alert of TLS", "\x15\x03\x01\x00\x02\x02\x28"},
 		{"a page without a head", "<html><body>404 Not Found</body></html>\r\n\r\n"},
 		{"a request instead of an answer", "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"},
@@ -367,12 +367,12 @@ func brokenReplies() []Case {
 	return slices.Concat(
 		group("8.53", answerSpec, "what is no answer of HTTP makes the client fail the connection", noise...),
 		group("8.54", "RFC 9112, 8", "a head that ends too early is none",
-			Case{Title: "the stream ends at once", Script: script{rejectsCut(instead([]byte{}))}},
-			Case{Title: "the stream ends within the status line", Script: script{rejectsCut(truncated(12))}},
-			Case{Title: "the stream ends behind the status line", Script: script{rejectsCut(truncated(34))}},
-			Case{Title: "the stream ends within a field", Script: script{rejectsCut(truncated(60))}},
-			Case{Title: "the stream ends before the empty line", Script: script{rejectsCut(func(h *head) { truncated(len(h.bytes()) - 2)(h) })}},
-			Case{Title: "the stream ends within the empty line", Script: script{rejectsCut(func(h *head) { truncated(len(h.bytes()) - 1)(h) })}},
+			Case{Title: "the stream ends at once", Script: script{rejectsPart(instead([]byte{}))}},
+			Case{Title: "the stream ends within the status line", Script: script{rejectsPart(truncated(12))}},
+			Case{Title: "the stream ends behind the status line", Script: script{rejectsPart(truncated(34))}},
+			Case{Title: "the stream ends within a field", Script: script{rejectsPart(truncated(60))}},
+			Case{Title: "the stream ends before the empty line", Script: script{rejectsPart(func(h *head) { truncated(len(h.bytes()) - 2)(h) })}},
+			Case{Title: "the stream ends within the empty line", Script: script{rejectsPart(func(h *head) { truncated(len(h.bytes()) - 1)(h) })}},
 		),
 		group("8.55", "RFC 9112, 2.2 and 5", "lines end in CR LF, names have no space behind them, values no control characters",
 			rejectedAnswer("Upgrade folded within websocket", set("Upgrade", "web\r\n socket")),

@@ -25,7 +25,7 @@ func wrongHTTP() []Case {
 	for _, g := range []struct{ title, text string }{
 		{"the hello of TLS", "\x16\x03\x01\x00\xf1\x01\x00\x00\xed\x03\x03\r\n\r\n"},
 		{"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
-		{"the ahoy of SSH", "SSH-2.0-OpenSSH_9.2\r\n\r\n"},
+		{"the greeting of SSH", "SSH-2.0-OpenSSH_9.2\r\n\r\n"},
 		{"a WebSocket frame", "\x81\x85\x00\x00\x00\x00hello\r\n\r\n"},
 		{"bytes of all sorts", string(octets(512)) + "\r\n\r\n"},
 		{"a line of one word", "GET\r\n\r\n"},

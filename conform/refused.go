@@ -162,8 +162,11 @@ func (st asking) run(s *session) error {
 // client that does not would return.
 func rejects(edits ...edit) Step { return replied{edits: edits, accept: Failed} }
 
-// rejectsCut is rejects where the stream ends behind the answer.
+// rejectsCut is rejects where the stream then ends.
 func rejectsCut(edits ...edit) Step { return replied{edits: edits, accept: Failed, cut: true} }
+
+// rejectsPart is rejectsCut without the message.
+func rejectsPart(edits ...edit) Step { return replied{edits: edits, accept: Failed, cut: true, mute: true} }
 
 // shouldReject is rejects where accepting does no harm.
 func shouldReject(note string, edits ...edit) Step {
@@ -185,7 +188,8 @@ type replied struct {
 	accept Verdict
 	reject Verdict
 	note   string
-	cut    bool                  // the stream ends behind the answer
+	mute   bool                  // no message follows
+	cut    bool                  // the stream ends
 	keyed  func(key string) edit // made of the client's key
 }
 
@@ -217,12 +221,13 @@ func (st replied) run(s *session) error {
 // judge sees whether the client takes the answer for good.
 func (st replied) judge(s *session) error {
 	const probe = "must not come back"
+	if !st.mute {
+		s.write(s.encode([]frame{text(probe)}))
+	}
 	if st.cut {
 		if err := shut().run(s); err != nil {
 			return err
 		}
-	} else {
-		s.write(s.encode([]frame{text(probe)}))
 	}
 	it, err := s.take(s.wait())
 	switch {
