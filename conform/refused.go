@@ -166,7 +166,9 @@ func rejects(edits ...edit) Step { return replied{edits: edits, accept: Failed} 
 func rejectsCut(edits ...edit) Step { return replied{edits: edits, accept: Failed, cut: true} }
 
 // rejectsPart is rejectsCut without the message.
-func rejectsPart(edits ...edit) Step { return replied{edits: edits, accept: Failed, cut: true, mute: true} }
+func rejectsPart(edits ...edit) Step {
+	return replied{edits: edits, accept: Failed, cut: true, mute: true}
+}
 
 // shouldReject is rejects where accepting does no harm.
 func shouldReject(note string, edits ...edit) Step {

@@ -56,9 +56,9 @@ type session struct {
 	close    Verdict
 	notes    []string
 	rule     string
-	begun    []byte // the message at hand
-	kind     byte   // its opcode, 0: none
-	packed   bool   // it is compressed
+	begun    []byte          // the message at hand
+	kind     byte            // its opcode, 0: none
+	packed   bool            // it is compressed
 	pings    map[string]bool // sent
 	ponged   map[string]bool // sent without being asked
 	pieces   []int           // sizes of the frames of the last message
