@@ -107,6 +107,9 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 	if r.Handler.Value == "echo" {
 		o.WhenFull = curlew.WhenFullDropNewest // which tells it to wait instead
 	}
+	if r.Handler.Value == "file" && o.SendQueue < 0 {
+		o.SendQueue = 0 // the default: else all of a file would wait in memory
+	}
 	tell(o)
 	return func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
 		wrap := g.server.conns.wrapper()

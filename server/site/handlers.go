@@ -16,6 +16,10 @@ func (r *Route) handlerFields() []field {
 		{name: "broadcast", to: nested{list: r.Broadcast.fields()},
 			doc: "Every message goes to everyone who is connected to the same path, in one order for all. " +
 				"What happens to a message for somebody who does not take it in time says `webSockets.whenFull`."},
+		{name: "file", to: nested{list: r.File.fields()},
+			doc: "Sends one file, of any size, as one message, and closes with 1000. The file is read as the client takes it: " +
+				"no more than `limits.sendQueue` of it is in memory, 256 KB if that is unlimited. What it grows by meanwhile is not sent; " +
+				"when it shrinks or cannot be read any further the connection ends with 1011. What the client sends is not looked at."},
 		{name: "static", to: nested{list: r.Static.fields()},
 			doc: "Sends the files of a folder: index.html, ranges, `ETag`, precompressed `.gz` and `.br` siblings; " +
 				"no dot files, no listing, never outside the folder; methods other than GET and HEAD get 405."},
@@ -24,7 +28,7 @@ func (r *Route) handlerFields() []field {
 		{name: "redirect", to: nested{list: r.Redirect.fields()},
 			doc: "Sends the client elsewhere."},
 	}
-	return append(list, later("hub", "exec", "file", "proxy")...)
+	return append(list, later("hub", "exec", "proxy")...)
 }
 
 func (s *Static) fields() []field {
@@ -64,6 +68,7 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 		Origins:    s.Origins,
 		Headers:    slices.Clone(s.Headers),
 		Broadcast:  new(Broadcast),
+		File:       new(File),
 		Static:     new(Static),
 		Respond:    new(Respond),
 		Redirect:   new(Redirect),
@@ -109,6 +114,9 @@ func (d *decoder) handler(r *Route, n *Node, handlers []field) {
 	}
 	if name != "broadcast" {
 		r.Broadcast = nil
+	}
+	if name != "file" {
+		r.File = nil
 	}
 	if name != "static" {
 		r.Static = nil
@@ -157,7 +165,7 @@ func (d *decoder) handlerError(at *Node, found, right string) {
 }
 
 // webSocketHandlers are those that answer WebSocket handshakes and nothing else.
-var webSocketHandlers = []string{"broadcast", "echo"}
+var webSocketHandlers = []string{"broadcast", "echo", "file"}
 
 // together checks what several keys of a route say.
 func (d *decoder) together(r *Route, n *Node) {
@@ -177,6 +185,9 @@ func (d *decoder) together(r *Route, n *Node) {
 	}
 	if s := r.Respond; s != nil && s.Body.Value != "" && (s.Status.Value == 204 || s.Status.Value == 304) {
 		d.failAt(s.Body.From, "an answer with this status has no body", "remove it, or choose another status")
+	}
+	if r.File != nil {
+		d.expansions(r.File.Path, r.Captures)
 	}
 	if r.Redirect != nil {
 		d.expansions(r.Redirect.To, r.Captures)

@@ -42,6 +42,8 @@ type Site struct {
 
 	// TrustedProxies are those whose X-Forwarded-* fields count.
 	TrustedProxies Setting[Ranges]
+
+	root *Node // what was read, for Settings
 }
 
 // A Listen is an address that connections are accepted on.
@@ -103,6 +105,7 @@ type Route struct {
 	// The settings of the handler: the one that Handler names is never nil, the
 	// others always are.
 	Broadcast *Broadcast
+	File      *File
 	Static    *Static
 	Respond   *Respond
 	Redirect  *Redirect

@@ -99,6 +99,7 @@ const everything = `{
         { match: '/files/{name}/', handler: 'static', static: { directory: './public' }, webSockets: { compression: false } },
         { handler: 'respond', respond: { status: 404, headers: { 'Content-Type': 'text/plain' }, body: 'none' }, webSockets: { compression: true } },
         { match: '/talk/{room}', handler: 'broadcast', broadcast: { echo: false, announce: true } },
+        { match: '/logs/{day}', handler: 'file', file: { path: 'logs/\${day}/all-\${day}.log', type: 'text' } },
     ],
 }`
 
@@ -178,6 +179,9 @@ func TestEverything(t *testing.T) {
 	equal(t, "compression of 3", fmt.Sprint(r.WebSockets.Compression.Enabled.Value, r.WebSockets.Compression.Level.Value), "true 6")
 	r = s.Routes[4]
 	equal(t, "broadcast", fmt.Sprint(r.Broadcast.Echo.Value, r.Broadcast.Announce.Value), "false true")
+	r = s.Routes[5]
+	equal(t, "file", fmt.Sprint(r.File.Path.Value, " ", r.File.Folder, " ", r.File.Name, " ", r.File.Type.Value),
+		"logs/${day}/all-${day}.log /etc/curlew/logs ${day}/all-${day}.log text")
 	equal(t, "top level is left alone", fmt.Sprint(s.Headers.Header(), s.Limits.MaxFrame.Value), "map[Server:[Curlew] X-Frame-Options:[DENY] X-Two:[1 2]] 65536")
 }
 

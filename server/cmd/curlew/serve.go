@@ -15,6 +15,7 @@ import (
 	"curlew.example/curlew/server/config"
 	"curlew.example/curlew/server/handler/broadcast"
 	"curlew.example/curlew/server/handler/echo"
+	"curlew.example/curlew/server/handler/file"
 	"curlew.example/curlew/server/handler/redirect"
 	"curlew.example/curlew/server/handler/respond"
 	"curlew.example/curlew/server/handler/static"
@@ -28,6 +29,7 @@ func handlers() map[string]route.Constructor {
 	return map[string]route.Constructor{
 		"broadcast": new(broadcast.Rooms).New,
 		"echo":      echo.New,
+		"file":      file.New,
 		"redirect":  redirect.New,
 		"respond":   respond.New,
 		"static":    static.New,
