@@ -12,7 +12,7 @@ import (
 // A reason explains findings: what the peer does, which rule that breaks, and why
 // it is so. The first one that fits counts.
 type reason struct {
-	peers string // names, separated by spaces
+	peers string // names, separated by spaces; empty: all but ours
 	role  string // server or client; empty: both
 	cases string // patterns of IDs, separated by spaces; empty: any
 	note  string // a regular expression that what was seen has a match for
@@ -24,7 +24,7 @@ type reason struct {
 
 // fits reports whether the reason explains what was found with a peer.
 func (k *reason) fits(r *run, f *conform.Finding) bool {
-	if !slices.Contains(strings.Fields(k.peers), r.peer.name) || k.role != "" && k.role != r.role {
+	if k.peers == "" && r.peer.ours() || k.peers != "" && !slices.Contains(strings.Fields(k.peers), r.peer.name) || k.role != "" && k.role != r.role {
 		return false
 	}
 	if k.cases != "" && !slices.ContainsFunc(strings.Fields(k.cases), func(pattern string) bool {
@@ -45,5 +45,3 @@ func explain(r *run, f *conform.Finding) *reason {
 	}
 	return nil
 }
-
-var reasons = []reason{}

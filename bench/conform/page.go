@@ -138,7 +138,8 @@ type group struct {
 	ids     map[string][]string // by role
 }
 
-var varies = regexp.MustCompile(`"(?:[^"\\]|\\.)*"…?|\b[0-9a-f]{4,}…?|\d+`)
+// varies is what may differ between notes that say the same.
+var varies = regexp.MustCompile(`permessage-deflate[-a-z_;,=0-9 ]*|(text|binary) \d+ \S+|"(?:[^"\\]|\\.)*"…?|\b[0-9a-f]{4,}…?|\d+`)
 
 // groups puts together what has the same reason, or else looks the same.
 func groups(runs []*run) []*group {
@@ -168,7 +169,9 @@ func groups(runs []*run) []*group {
 			g.ids[r.role] = append(g.ids[r.role], f.ID)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b *group) int { return cmp.Compare(b.rank(), a.rank()) })
+	slices.SortStableFunc(all, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(b.rank(), a.rank()), cmp.Compare(b.size(), a.size()))
+	})
 	return all
 }
 
@@ -179,11 +182,13 @@ func (g *group) rank() int {
 	return int(g.verdict)
 }
 
+func (g *group) size() int { return len(g.ids["server"]) + len(g.ids["client"]) }
+
 func (g *group) where() string {
 	var words []string
 	for _, role := range []string{"server", "client"} {
 		if ids := g.ids[role]; len(ids) > 0 {
-			words = append(words, fmt.Sprintf("%s %d: %s", role, len(ids), ranges(ids)))
+			words = append(words, fmt.Sprintf("%d as a %s: %s", len(ids), role, ranges(ids)))
 		}
 	}
 	return strings.Join(words, "; ")

@@ -34,6 +34,8 @@ var peers = []peer{
 	{name: "websockets", what: "websockets (Python)", how: "`serve`, `connect`, `compression=\"deflate\"`", args: []string{python(), "{peers}/websockets/websockets_peer.py", "-deflate", "ct"}},
 }
 
+func (p *peer) ours() bool { return strings.HasPrefix(p.name, "curlew") }
+
 // python is the interpreter of the system, where packages put websockets.
 func python() string {
 	if _, err := os.Stat("/usr/bin/python3"); err == nil {

@@ -153,8 +153,10 @@ func (s *server) dead(ctx context.Context, proc *process) string {
 		return ""
 	}
 	if _, err := conform.Probe(ctx, s.target, s.o); err != nil && ctx.Err() == nil {
-		if proc.ended() {
+		select { // its connections may be gone a moment before itself
+		case <-proc.done:
 			return proc.said()
+		case <-time.After(time.Second):
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -51,7 +51,7 @@ var rules = []rule{
 		third: "github.com/alecthomas/kong", why: "floor 7: the program"},
 	{dir: "bench/internal/peer", why: "flags and a loop: nothing that could help or hinder who is measured"},
 	{dir: "bench/peers/*", own: "bench/internal/peer", third: "github.com/ golang.org/x/", why: "a peer to compare with, never ours"},
-	{dir: "bench/conform", own: lib + " conform", why: "runs peers as processes, and cases against them"},
+	{dir: "bench/conform", own: lib + " conform bench/internal/peer", why: "runs peers as processes, and cases against them"},
 	{dir: "bench/*", own: lib + " bench/internal/peer", why: "ours, measured from outside as a user would write it"},
 
 	// Only tests live here.
