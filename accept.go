@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -72,10 +73,10 @@ func (o *Options) compression() *deflate.Config {
 }
 
 // upgrade makes the handshake. allow is asked when the request is found to be a
-// valid one. The connection uses a, or an agenda of its own. On error it has
+// valid one; what it returns may be nil. The connection uses a, or an agenda of its own. On error it has
 // answered; a connection that it returns then is that of a client that did not
 // take the 101.
-func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, allow func() error) (*Conn, error) {
+func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, allow func() (*Events, error)) (*Conn, error) {
 	if u.invalid != nil {
 		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: u.invalid})
 	}
@@ -83,18 +84,48 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, al
 	if refusal != nil {
 		return nil, refuse(w, r, refusal)
 	}
+	header := u.header
 	if allow != nil {
-		if err := allow(); err != nil {
+		ev, err := allow()
+		if err != nil {
 			return nil, refuse(w, r, refusalOf(err))
+		}
+		if header, err = own(ev, r, answer, header); err != nil {
+			return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
 		}
 	}
 	buf := bufs.Get(headSize)
 	defer bufs.Put(buf) // whatever head has become
-	t, head, err := u.agree(buf[:0], r, answer)
+	t, head, err := u.agree(buf[:0], r, answer, header)
 	if err != nil {
 		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
 	}
 	return u.take(w, r, a, t, head)
+}
+
+// own puts what the events of a connection say of its 101 in the place of what
+// Options say: the subprotocol into answer; the fields are returned.
+func own(ev *Events, r *http.Request, answer *handshake.Answer, header http.Header) (http.Header, error) {
+	if ev == nil {
+		return header, nil
+	}
+	if s := ev.Subprotocol; s != "" {
+		offered, _ := handshake.ParseSubprotocols(r.Header["Sec-Websocket-Protocol"])
+		if !slices.Contains(offered, s) {
+			return nil, errors.New("the subprotocol was not offered (RFC 6455, 4.2.2)")
+		}
+		answer.Subprotocol = s
+	}
+	if len(ev.Header) == 0 {
+		return header, nil
+	}
+	all := make(http.Header, len(header)+len(ev.Header))
+	for _, h := range []http.Header{header, ev.Header} {
+		for name, values := range h {
+			all[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	return all, nil
 }
 
 // headSize has room for the usual head of an answer.
@@ -104,7 +135,7 @@ const headSize = 1 << 10
 // function of its own so that its variables are gone from the stack when the head is
 // written, deep down in package net: a stack of ServeHTTP that has once grown keeps
 // its size as long as a handler reads there.)
-func (u *upgrader) agree(dst []byte, r *http.Request, answer *handshake.Answer) (t *terms, head []byte, err error) {
+func (u *upgrader) agree(dst []byte, r *http.Request, answer *handshake.Answer, header http.Header) (t *terms, head []byte, err error) {
 	hs := established{url: r.URL.RequestURI(), proto: r.Proto, subprotocol: answer.Subprotocol, server: serverOf(r)}
 	extensions := ""
 	if u.deflate != nil {
@@ -112,7 +143,7 @@ func (u *upgrader) agree(dst []byte, r *http.Request, answer *handshake.Answer) 
 			hs.packed, hs.deflate, hs.level, extensions = true, p, u.deflate.Level, text
 		}
 	}
-	head, err = answer.Append(dst, extensions, u.header)
+	head, err = answer.Append(dst, extensions, header)
 	return u.terms(&hs), head, err
 }
 

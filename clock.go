@@ -140,9 +140,9 @@ func (c *Conn) tickWrite(now time.Duration) time.Duration {
 		}
 	}
 	if w := c.out.writer; w != nil && !c.out.closingLocked().Queued {
-		idle = w.last + c.set.write
+		idle = w.last + c.set.writer
 		if c.out.busy || len(w.parts) > 0 {
-			idle = now + c.set.write // not before its pieces are written
+			idle = now + c.set.writer // not before its pieces are written
 		}
 	}
 	c.out.mu.Unlock()

@@ -25,10 +25,14 @@ var (
 // off. Done tells the end, which comes within Options.CloseTimeout also with a
 // peer that does not answer. Only the first Close counts. What the peer sends
 // after it is discarded. The code must be one that may be sent: 1000 to 1003,
-// 1007 to 1014, 3000 to 4999; the reason at most 123 bytes of UTF-8. RFC 6455, 7.
+// 1007 to 1014, 3000 to 4999; the reason at most 123 bytes of UTF-8. the code 0,
+// which has no reason, sends a Close without a code. RFC 6455, 7.
 func (c *Conn) Close(code Code, reason string) error {
-	if code == NoStatus {
+	switch code {
+	case NoStatus:
 		return fmt.Errorf("%w: %v", ErrInvalidClose, code)
+	case 0:
+		code = NoStatus
 	}
 	if err := frame.CheckClose(code, reason); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidClose, err)

@@ -376,16 +376,32 @@ func TestFR39_ReasonBytes(t *testing.T) {
 
 func TestCL16_OurCode(t *testing.T) {
 	s := open(t, memory, byRead, curlew.Server, nil)
-	for _, c := range []curlew.Code{0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535} {
+	for _, c := range []curlew.Code{999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535} {
 		if err := s.c.Close(c, ""); !errors.Is(err, curlew.ErrInvalidClose) {
 			t.Errorf("Close(%v) = %v, want ErrInvalidClose", c, err)
 		}
 	}
-	if err := s.c.Close(curlew.NoStatus, "reason without a code"); !errors.Is(err, curlew.ErrInvalidClose) {
-		t.Errorf("Close(1005) = %v, want ErrInvalidClose", err)
+	for _, c := range []curlew.Code{0, curlew.NoStatus} {
+		if err := s.c.Close(c, "reason without a code"); !errors.Is(err, curlew.ErrInvalidClose) {
+			t.Errorf("Close(%v) = %v, want ErrInvalidClose", c, err)
+		}
 	}
 	s.p.Send(wstest.Text("still open"))
 	s.p.Want("nothing but the echo", wstest.Text("still open"))
+}
+
+// TestCL1_OurEmptyClose: a Close without a code, which gateways pass on.
+func TestCL1_OurEmptyClose(t *testing.T) {
+	s := open(t, memory, byRead, curlew.Server, nil)
+	if err := s.c.Close(0, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.p.WantClose("empty", curlew.NoStatus, "")
+	s.p.Send(wstest.Close(1000, ""))
+	<-s.c.Done()
+	if e := s.c.Err().(*curlew.CloseError); e.Code != curlew.NoStatus || e.Remote || !e.Orderly() {
+		t.Errorf("%v", e)
+	}
 }
 
 // TestCL18_Races: a close from here, one from there, a timeout, an abort and a

@@ -103,7 +103,7 @@ func (d *dialer) try(ctx context.Context) (*Conn, *HandshakeError) {
 		if wrap := d.o.WrapConn; wrap != nil {
 			stream = wrap(stream)
 		}
-		hs, leftover, err = open(stream, q, head, config)
+		hs, leftover, err = open(stream, q, head, config, d.o.Answer)
 	}
 	if !stop() && err == nil {
 		err = ctx.Err()
@@ -130,7 +130,7 @@ func failed(ctx context.Context, doing string, err error) *HandshakeError {
 
 // open makes the handshake on conn. leftover is what came behind it. The error of
 // an answer that will not do is a *HandshakeError.
-func open(conn net.Conn, q *handshake.Request, head []byte, config *deflate.Config) (hs established, leftover []byte, err error) {
+func open(conn net.Conn, q *handshake.Request, head []byte, config *deflate.Config, answer func(http.Header)) (hs established, leftover []byte, err error) {
 	resp, rest, err := exchange(conn, head, http.MethodGet)
 	if err != nil {
 		return hs, nil, err
@@ -147,6 +147,9 @@ func open(conn net.Conn, q *handshake.Request, head []byte, config *deflate.Conf
 	}
 	if err != nil {
 		return hs, nil, &HandshakeError{Status: resp.StatusCode, Header: resp.Header, Err: err}
+	}
+	if answer != nil {
+		answer(resp.Header)
 	}
 	if len(rest) > 0 {
 		leftover = bytes.Clone(rest) // without the head's memory

@@ -1,5 +1,7 @@
 package curlew
 
+import "net/http"
+
 // Events are the callbacks of a connection. They are called in order and never
 // two at once for one Conn; nil ones are skipped. A callback that takes long
 // delays only its own connection: pings are still answered, and what the peer
@@ -8,6 +10,14 @@ package curlew
 // What callbacks Send is corked: the answers to all that one read brought leave
 // in one write.
 type Events struct {
+	// Subprotocol and Header are for the 101 of one connection, as f of Handle
+	// returns them; Serve ignores them. The subprotocol, which the client must
+	// have offered, takes the place of the one that Options would select, and
+	// each field that of one of Options.Header. What Options.Header says of them
+	// holds here.
+	Subprotocol string
+	Header      http.Header
+
 	// Open is called first.
 	Open func(c *Conn)
 

@@ -34,9 +34,10 @@ type eventHandler struct {
 
 func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var ev *Events
-	c, err := h.upgrader.upgrade(w, r, h.calendars.agenda(serverOf(r)), func() (err error) {
+	c, err := h.upgrader.upgrade(w, r, h.calendars.agenda(serverOf(r)), func() (*Events, error) {
+		var err error
 		ev, err = h.events(r)
-		return err
+		return ev, err
 	})
 	if c == nil {
 		return

@@ -117,6 +117,39 @@ func TestHandleNilEvents(t *testing.T) {
 	b.wantLog()
 }
 
+// TestHandleAnswers: what the events of a connection say of its 101.
+func TestHandleAnswers(t *testing.T) {
+	ev := &curlew.Events{}
+	o := &curlew.Options{Subprotocols: []string{"a", "b"}, Header: http.Header{"X-A": {"options"}, "X-B": {"options"}}}
+	b := build(t, memoryHouse, curlew.Handle(o, func(*http.Request) (*curlew.Events, error) { return ev, nil }), nil)
+	for _, c := range []struct {
+		subprotocol string
+		header      http.Header
+		want        string
+	}{
+		{"", nil, "a options options"},
+		{"c", http.Header{"x-b": {"events"}, "Set-Cookie": {"c=1"}}, "c options events c=1"},
+		{"d", nil, "500"}, // not offered
+		{"", http.Header{"Upgrade": {"h2c"}}, "500"},
+	} {
+		ev = &curlew.Events{Subprotocol: c.subprotocol, Header: c.header}
+		var h http.Header
+		d := &curlew.DialOptions{DialContext: b.network.DialContext, Answer: func(got http.Header) { h = got }}
+		d.Subprotocols = []string{"b", "a", "c"}
+		conn, err := curlew.Dial(t.Context(), "ws://example.com/", d)
+		got := ""
+		if e, ok := errors.AsType[*curlew.HandshakeError](err); ok {
+			got = fmt.Sprint(e.Status)
+		} else {
+			got = strings.TrimSpace(conn.Info().Subprotocol + " " + h.Get("X-A") + " " + h.Get("X-B") + " " + h.Get("Set-Cookie"))
+			conn.Abort(nil)
+		}
+		if got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
 // TestHandlePanics: a panic of any callback is logged to the server's log, ends
 // its own connection with 1011, and Close is told. http.ErrAbortHandler is not
 // logged.

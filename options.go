@@ -99,9 +99,12 @@ type Options struct {
 	// 1008: 0 is no limit. Conn.Extend moves it.
 	RequestTimeout time.Duration
 
-	// WriteTimeout drops a peer that takes no bytes for this long, and a Writer
-	// left idle: 0 is 10 s.
+	// WriteTimeout drops a peer that takes no bytes for this long: 0 is 10 s.
 	WriteTimeout time.Duration
+
+	// WriterTimeout ends a connection with 1011 on which a Writer is left idle for
+	// this long, as nobody else can send messages: 0 is that of WriteTimeout.
+	WriterTimeout time.Duration
 
 	// CloseTimeout bounds every ending: how long the peer's Close is awaited,
 	// and how long, after that, what it still sends is discarded: 0 is 5 s.
@@ -163,6 +166,9 @@ type DialOptions struct {
 	// proxies and before the handshake, and returns what is used instead: to
 	// look at the bytes, or to count them.
 	WrapConn func(net.Conn) net.Conn
+
+	// Answer, if set, is given the header of the 101 before Dial returns.
+	Answer func(http.Header)
 
 	// MaxRedirects is how many redirects are followed: 0 is none. wss is never
 	// left for ws, and credentials do not travel to another origin.

@@ -21,7 +21,7 @@ type settings struct {
 	checkUTF8    bool
 	decoder      [2]core.Config // by Role, without compression
 
-	ping, pong, inactivity, request, write, close time.Duration
+	ping, pong, inactivity, request, write, writer, close time.Duration
 }
 
 // never is the value of a timeout that is off.
@@ -47,6 +47,7 @@ func newSettings(o *Options) *settings {
 		write:        limit(o.WriteTimeout, 10*time.Second, never),
 		close:        limit(o.CloseTimeout, 5*time.Second, never),
 	}
+	s.writer = limit(o.WriterTimeout, s.write, never)
 	for role := range s.decoder {
 		s.decoder[role] = core.Config{
 			Server:       Role(role) == Server,

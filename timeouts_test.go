@@ -211,6 +211,32 @@ func TestWriterIdle(t *testing.T) {
 	})
 }
 
+// TestWriterIdleTimeout: WriterTimeout is another time than that of Write.
+func TestWriterIdleTimeout(t *testing.T) {
+	inBubbles(t, func(t *testing.T, d driver) {
+		o := still
+		o.WriterTimeout = -1
+		s := open(t, memory, d, curlew.Server, &o)
+		w, err := s.c.Writer(t.Context(), curlew.Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write([]byte("piece"))
+		pass(time.Hour)
+		w.Close()
+		s.p.Want("a piece and much later the end", wstest.More(wstest.Text("piece")), wstest.Cont(""))
+
+		o.WriterTimeout = time.Minute
+		s = open(t, memory, d, curlew.Server, &o)
+		if _, err = s.c.Writer(t.Context(), curlew.Text); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		s.p.WantClose("forgotten", 1011, wstest.AnyReason)
+		wantTook(t, "closed", start, time.Minute, 67*time.Second)
+	})
+}
+
 // TestWindow: with nobody reading, so much is read ahead and no more; the clocks
 // stand still, and nothing is lost when reading begins.
 func TestWindow(t *testing.T) {

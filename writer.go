@@ -10,7 +10,7 @@ import (
 // A Writer sends one message in pieces. Whole messages of others queue behind
 // it, also those of the goroutine that holds it: it must be closed before they
 // leave. Control frames and Close pass. Left idle longer than
-// Options.WriteTimeout it fails the connection with 1011. One goroutine may use
+// Options.WriterTimeout it fails the connection with 1011. One goroutine may use
 // it.
 //
 // The message may be larger than MaxMessage. Text that is not UTF-8 is refused
