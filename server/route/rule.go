@@ -20,8 +20,8 @@ type rule struct {
 // A segment is a literal, or a capture if name is set.
 type segment struct{ text, name string }
 
-// A capture is a named part of a path.
-type capture struct{ name, value string }
+// A Capture is a named part of a path.
+type Capture struct{ Name, Value string }
 
 func compile(r *site.Route) (*rule, error) {
 	m := &rule{pattern: r.Regexp, methods: r.Methods.Value}
@@ -74,7 +74,7 @@ func (m *rule) compileMatch(match site.Setting[string]) error {
 }
 
 // path reports whether the path p matches, and with what captures.
-func (m *rule) path(p *path) ([]capture, bool) {
+func (m *rule) path(p *path) ([]Capture, bool) {
 	if m.pattern != nil {
 		return m.matchPattern(p)
 	}
@@ -82,19 +82,19 @@ func (m *rule) path(p *path) ([]capture, bool) {
 	case m.prefix && len(p.segments) <= n, !m.prefix && len(p.segments) != n:
 		return nil, false
 	}
-	var found []capture
+	var found []Capture
 	for i, s := range m.segments {
 		switch got := p.segments[i]; {
 		case s.name == "" && s.text != got, s.name != "" && got == "":
 			return nil, false
 		case s.name != "":
-			found = append(found, capture{s.name, got})
+			found = append(found, Capture{s.name, got})
 		}
 	}
 	return found, true
 }
 
-func (m *rule) matchPattern(p *path) ([]capture, bool) {
+func (m *rule) matchPattern(p *path) ([]Capture, bool) {
 	if p.slashInside {
 		return nil, false
 	}
@@ -102,10 +102,10 @@ func (m *rule) matchPattern(p *path) ([]capture, bool) {
 	if groups == nil {
 		return nil, false
 	}
-	var found []capture
+	var found []Capture
 	for i, name := range m.pattern.SubexpNames() {
 		if name != "" {
-			found = append(found, capture{name, groups[i]})
+			found = append(found, Capture{name, groups[i]})
 		}
 	}
 	return found, true

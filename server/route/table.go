@@ -30,22 +30,32 @@ func (t *Table) Add(r *site.Route, h http.Handler) error {
 	return nil
 }
 
-// ServeHTTP passes the request to the first route that matches, with its
-// captures as path values, or says that there is none.
-func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// A Found is what a table says of a request.
+type Found struct {
+	// Route is the index of the route that answers, in the order of Add; -1 if
+	// Status is the answer.
+	Route  int
+	Status int // 0, or why no route answers: 400, 404, 405 or 421
+
+	Captures []Capture
+	Allow    []string // of a 405, sorted
+}
+
+// Find returns the route that answers a request, or why there is none. It looks
+// at the method, the host and the path.
+func (t *Table) Find(r *http.Request) Found {
+	none := func(status int) Found { return Found{Route: -1, Status: status} }
 	host, ok := canonicalHost(r.Host)
 	if !ok && (r.Host != "" || r.ProtoAtLeast(1, 1)) { // HTTP/1.0 has no Host
-		refuse(w, http.StatusBadRequest)
-		return
+		return none(http.StatusBadRequest)
 	}
 	p, ok := split(r.URL)
 	if !ok {
-		refuse(w, http.StatusBadRequest)
-		return
+		return none(http.StatusBadRequest)
 	}
 	var allow []string
 	misdirected := len(t.entries) > 0
-	for _, e := range t.entries {
+	for i, e := range t.entries {
 		if !e.host(host) {
 			continue
 		}
@@ -58,22 +68,33 @@ func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			allow = append(allow, e.methods...)
 			continue
 		}
-		for _, c := range found {
-			r.SetPathValue(c.name, c.value)
-		}
-		e.handler.ServeHTTP(w, r)
-		return
+		return Found{Route: i, Captures: found}
 	}
 	switch {
 	case allow != nil:
 		slices.Sort(allow)
-		w.Header().Set("Allow", strings.Join(slices.Compact(allow), ", "))
-		refuse(w, http.StatusMethodNotAllowed)
+		return Found{Route: -1, Status: http.StatusMethodNotAllowed, Allow: slices.Compact(allow)}
 	case misdirected:
-		refuse(w, http.StatusMisdirectedRequest)
-	default:
-		refuse(w, http.StatusNotFound)
+		return none(http.StatusMisdirectedRequest)
 	}
+	return none(http.StatusNotFound)
+}
+
+// ServeHTTP passes the request to the first route that matches, with its
+// captures as path values, or says that there is none.
+func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	found := t.Find(r)
+	if found.Status != 0 {
+		if found.Allow != nil {
+			w.Header().Set("Allow", strings.Join(found.Allow, ", "))
+		}
+		refuse(w, found.Status)
+		return
+	}
+	for _, c := range found.Captures {
+		r.SetPathValue(c.Name, c.Value)
+	}
+	t.entries[found.Route].handler.ServeHTTP(w, r)
 }
 
 // refuse answers with the status as plain text and nothing of the request in it.

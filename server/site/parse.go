@@ -26,7 +26,7 @@ func Parse(name string, text []byte, handlers ...string) (*Site, error) {
 
 // site reads the whole file.
 func (d *decoder) site(n *Node) *Site {
-	s := &Site{File: d.file, Dir: d.dir}
+	s := &Site{File: d.file, Dir: d.dir, root: n}
 	fields := s.fields()
 	d.defaults(fields)
 	routes := new(Node)

@@ -105,6 +105,7 @@ type Route struct {
 	// The settings of the handler: the one that Handler names is never nil, the
 	// others always are.
 	Broadcast *Broadcast
+	Exec      *Exec
 	File      *File
 	Static    *Static
 	Respond   *Respond
@@ -119,6 +120,8 @@ type Route struct {
 	WebSockets WebSockets
 	Origins    Setting[[]string] // besides the server's own; "*" is every one
 	Headers    Headers
+
+	handlers []field // the definitions of all handlers' settings
 }
 
 // Limits are those of a route, in bytes unless noted. Each may be Unlimited.

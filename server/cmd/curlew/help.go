@@ -14,6 +14,8 @@ WebSockets: a server that needs no code, and a client for the terminal.
 
   serve [FILE]    run a site; without FILE, the demo site on 127.0.0.1:8080
   check FILE      say what is wrong with a site file
+  explain FILE URL
+                  say which route answers, and every setting in force
   connect URL     talk to a WebSocket server
   conform         test a server or clients for conformance with the RFCs
   version         say which version this is
@@ -47,6 +49,19 @@ The folders and certificates that the file names must be there.
 
 Example:
   curlew check site.json5
+`
+
+const aboutExplain = `Usage: curlew explain FILE URL [flags]
+
+Say which route of a site file answers a URL, and every setting that is then in
+force: key, value, and the line of the file that says it, of the route itself or
+of the top level; else it is the default. No route: exit code 1. URL may be a
+path alone, which is then asked of localhost.
+
+  --method METHOD    the method of the request; GET
+
+Example:
+  curlew explain site.json5 ws://example.com/rooms/blue
 `
 
 const aboutConnect = `Usage: curlew connect URL [flags]
@@ -170,7 +185,7 @@ Example:
 
 // texts are the help of the commands by path, "" for all.
 var texts = map[string]string{
-	"": aboutAll, "serve": aboutServe, "check": aboutCheck, "connect": aboutConnect, "version": aboutVersion,
+	"": aboutAll, "serve": aboutServe, "check": aboutCheck, "explain": aboutExplain, "connect": aboutConnect, "version": aboutVersion,
 	"conform": aboutConform, "conform server": aboutConformServer, "conform client": aboutConformClient,
 	"conform report": aboutConformReport, "conform diff": aboutConformDiff,
 }

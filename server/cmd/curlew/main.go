@@ -2,6 +2,7 @@
 //
 //	curlew serve [FILE] [--listen ADDR]...   run a site; without a file, the demo
 //	curlew check FILE                        say what is wrong with a site file
+//	curlew explain FILE URL                  say which route answers, and its settings
 //	curlew connect URL                       talk to a WebSocket server
 //	curlew conform server URL [CASE]...      test a server for conformance
 //	curlew conform client ADDR [CASE]...     test the clients that come
@@ -30,6 +31,7 @@ import (
 type commands struct {
 	Serve   serve       `cmd:""`
 	Check   check       `cmd:""`
+	Explain explanation `cmd:""`
 	Connect connect     `cmd:""`
 	Conform conformance `cmd:""`
 	Version version     `cmd:""`
