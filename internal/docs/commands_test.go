@@ -3,6 +3,9 @@ package docs
 // conformPage runs the commands of docs/conform.md.
 const conformPage = "server/interop/conform_test.go: func TestConformPage("
 
+// handlersPage runs the examples of docs/handlers.md.
+const handlersPage = "server/interop/handlers_test.go: func TestHandlersPage("
+
 // commands are the commands that stand on our pages, each with who runs it: a
 // file (or pattern of files) and a text in it.
 var commands = map[string]string{
@@ -12,6 +15,8 @@ var commands = map[string]string{
 	"go run ./server/cmd/curlew serve":                                                                      "server/interop/readme_test.go: func TestReadme(",
 	"go run ./server/cmd/curlew serve site.json5":                                                           "server/interop/readme_test.go: func TestReadme(",
 	"go run ./server/cmd/curlew check site.json5":                                                           "server/interop/readme_test.go: func TestReadme(",
+	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/rooms/lobby":                                    handlersPage,
+	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/today":                                          handlersPage,
 	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/echo":                                           "server/interop/readme_test.go: func TestReadme(",
 	"go run ./server/cmd/curlew conform server ws://127.0.0.1:8080/echo":                                    conformPage,
 	"go run ./server/cmd/curlew conform server --list 7":                                                    conformPage,

@@ -1,0 +1,191 @@
+package interop
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"curlew.example/curlew"
+)
+
+// An example is a section of docs/handlers.md whose site is being served.
+type example struct {
+	program string   // curlew
+	at      string   // the server's address
+	dir     string   // of the site
+	connect []string // the arguments of each curlew connect, with that address
+}
+
+// examples say for each section of docs/handlers.md what its files are and what
+// comes of its commands.
+var examples = map[string]struct {
+	files map[string]string
+	play  func(t *testing.T, e *example)
+}{
+	"broadcast": {nil, func(t *testing.T, e *example) {
+		first := e.open(t, 0)
+		first.says(t, "hello", "hello")
+		second := e.open(t, 0)
+		if line := first.next(t); !regexp.MustCompile(`^\{"event":"join","id":"[A-Z2-7]{26}","count":2\}$`).MatchString(line) {
+			t.Errorf("the first is told %s", line)
+		}
+		second.says(t, "hi", "hi")
+		if line := first.next(t); line != "hi" {
+			t.Errorf("the first hears %q", line)
+		}
+		second.end(t)
+		if line := first.next(t); !strings.HasPrefix(line, `{"event":"leave",`) || !strings.HasSuffix(line, `,"count":1}`) {
+			t.Errorf("the first is told %s", line)
+		}
+		first.end(t)
+	}},
+	"file": {map[string]string{"tides.csv": "time,height\n06:12,3.1\n", "charts/emden/pier.png": "\x89PNG"}, func(t *testing.T, e *example) {
+		c := e.open(t, 0)
+		if got := c.next(t) + "|" + c.next(t); got != "time,height|06:12,3.1" {
+			t.Errorf("the file is %q", got)
+		}
+		c.end(t)
+		chart, err := curlew.Dial(t.Context(), "ws://"+e.at+"/charts/emden/pier", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if typ, p, err := chart.Read(t.Context(), nil); typ != curlew.Binary || string(p) != "\x89PNG" || err != nil {
+			t.Errorf("%v %q %v", typ, p, err)
+		}
+		if _, _, err := chart.Read(t.Context(), nil); err.(*curlew.CloseError).Code != curlew.NormalClosure {
+			t.Error(err)
+		}
+		if _, err := curlew.Dial(t.Context(), "ws://"+e.at+"/charts/..%2Femden/pier", nil); err.(*curlew.HandshakeError).Status != 404 {
+			t.Error(err)
+		}
+	}},
+}
+
+// TestHandlersPage serves the site of each section of docs/handlers.md and does
+// with it what the page says.
+func TestHandlersPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/handlers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := build(t)
+	sections := strings.Split(string(page), "\n## ")[1:]
+	for _, section := range sections {
+		name, text, _ := strings.Cut(section, "\n")
+		t.Run(name, func(t *testing.T) {
+			x, ok := examples[name]
+			if !ok {
+				t.Fatalf("docs/handlers.md: nothing is known of an example of %s; add it to examples", name)
+			}
+			m := regexp.MustCompile("(?s)```json5\n(.*?)```").FindStringSubmatch(text)
+			if m == nil {
+				t.Fatalf("docs/handlers.md: %s has no site", name)
+			}
+			e := &example{program: program, dir: t.TempDir()}
+			files := map[string]string{"site.json5": m[1]}
+			for name, content := range x.files {
+				files[name] = content
+			}
+			for name, content := range files {
+				name = filepath.Join(e.dir, filepath.FromSlash(name))
+				if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(name, []byte(content), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e.at = listening(t, e.dir, program, "serve", "site.json5")
+			for line := range strings.Lines(text) {
+				if args, ok := strings.CutPrefix(strings.TrimSpace(line), "go run ./server/cmd/curlew connect "); ok {
+					args = "connect " + strings.ReplaceAll(args, "127.0.0.1:8080", e.at)
+					e.connect = append(e.connect, args)
+				}
+			}
+			x.play(t, e)
+		})
+	}
+	if len(sections) != len(examples) {
+		t.Errorf("docs/handlers.md has %d sections, not %d", len(sections), len(examples))
+	}
+}
+
+// A terminal is where a curlew connect runs.
+type terminal struct {
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	lines chan string // printed
+	errs  bytes.Buffer
+}
+
+// open starts the nth connect of the section.
+func (e *example) open(t *testing.T, n int) *terminal {
+	t.Helper()
+	if n >= len(e.connect) {
+		t.Fatalf("docs/handlers.md: the section has %d commands to connect", len(e.connect))
+	}
+	k := &terminal{cmd: exec.Command(e.program, strings.Fields(e.connect[n])...), lines: make(chan string, 100)}
+	k.cmd.Dir, k.cmd.Stderr = e.dir, &k.errs
+	var err error
+	if k.in, err = k.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := k.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(k.lines)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			k.lines <- s.Text()
+		}
+	}()
+	return k
+}
+
+// next returns the next line that is printed.
+func (k *terminal) next(t *testing.T) string {
+	t.Helper()
+	select {
+	case line, ok := <-k.lines:
+		if !ok {
+			t.Fatalf("connect ended: %v\n%s", k.cmd.Wait(), &k.errs)
+		}
+		return line
+	case <-time.After(patience):
+		t.Fatal("connect prints nothing")
+	}
+	return ""
+}
+
+// says sends a line and wants another one printed.
+func (k *terminal) says(t *testing.T, line, want string) {
+	t.Helper()
+	if _, err := io.WriteString(k.in, line+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.next(t); got != want {
+		t.Errorf("%q was answered by %q, want %q", line, got, want)
+	}
+}
+
+// end ends the input, and with it the connection.
+func (k *terminal) end(t *testing.T) {
+	t.Helper()
+	k.in.Close()
+	for range k.lines {
+	}
+	if err := k.cmd.Wait(); err != nil {
+		t.Errorf("connect: %v\n%s", err, &k.errs)
+	}
+}
