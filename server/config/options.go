@@ -1,67 +1,10 @@
 package config
 
 import (
-	"slices"
-
 	"curlew.example/curlew"
+	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
 )
 
-// Options returns the settings of a route's WebSockets. Site and library agree
-// on a negative number for what is off.
-func Options(r *site.Route) *curlew.Options {
-	w, l, t := &r.WebSockets, &r.Limits, &r.Timeouts
-	anyOrigin := func(s string) bool { return s == "*" }
-	return &curlew.Options{
-		Subprotocols:       slices.Clone(w.Protocol.Value),
-		RequireSubprotocol: w.RequireProtocol.Value,
-		Origins:            slices.DeleteFunc(slices.Clone(r.Origins.Value), anyOrigin),
-		InsecureAnyOrigin:  slices.ContainsFunc(r.Origins.Value, anyOrigin),
-		Header:             r.Headers.Header(),
-
-		MaxMessage:       l.MaxMessage.Value,
-		MaxFrame:         int(l.MaxFrame.Value),
-		MaxPacket:        int(l.MaxPacket.Value),
-		MaxFragments:     l.MaxFragments.Value,
-		PreserveFrames:   w.PreserveFrames.Value,
-		AllowInvalidUTF8: !w.ValidateUTF.Value,
-		SendQueue:        int(l.SendQueue.Value),
-		WhenFull:         policy(w.WhenFull.Value),
-		Compression:      compression(&w.Compression),
-
-		PingInterval:      w.Ping.Value,
-		PongTimeout:       t.Pong.Value,
-		InactivityTimeout: t.Inactivity.Value,
-		RequestTimeout:    t.Request.Value,
-		WriteTimeout:      t.Write.Value,
-		CloseTimeout:      t.Close.Value,
-	}
-}
-
-func policy(word string) curlew.Policy {
-	switch word {
-	case "dropOldest":
-		return curlew.WhenFullDropOldest
-	case "dropNewest":
-		return curlew.WhenFullDropNewest
-	}
-	return curlew.WhenFullClose
-}
-
-// compression returns nil if it is off.
-func compression(c *site.Compression) *curlew.Compression {
-	if !c.Enabled.Value {
-		return nil
-	}
-	minSize := int(c.MinSize.Value)
-	if minSize == 0 {
-		minSize = -1 // the library's 0 is the default
-	}
-	return &curlew.Compression{
-		Level:         c.Level.Value,
-		MinSize:       minSize,
-		ServerContext: c.ServerContext.Value,
-		ClientContext: c.ClientContext.Value,
-		WindowBits:    c.WindowBits.Value,
-	}
-}
+// Options returns the settings of a route's WebSockets: those of route.Options.
+func Options(r *site.Route) *curlew.Options { return route.Options(r) }
