@@ -104,11 +104,15 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 // endpoint returns the maker of WebSocket endpoints for a route.
 func (g *generation) endpoint(r *site.Route) route.Endpoint {
 	o := config.Options(r)
-	if r.Handler.Value == "echo" {
-		o.WhenFull = curlew.WhenFullDropNewest // which tells it to wait instead
+	switch r.Handler.Value {
+	case "echo", "exec":
+		o.WhenFull = curlew.WhenFullDropNewest // which tells them to wait instead
 	}
-	if r.Handler.Value == "file" && o.SendQueue < 0 {
-		o.SendQueue = 0 // the default: else all of a file would wait in memory
+	switch r.Handler.Value {
+	case "exec", "file":
+		if o.SendQueue < 0 {
+			o.SendQueue = 0 // the default: else all of a file would wait in memory
+		}
 	}
 	tell(o)
 	return func(f func(*http.Request) (*curlew.Events, error)) http.Handler {

@@ -27,7 +27,7 @@ func walk(prefix string, fields []field) []entry {
 }
 
 func newRoute() *Route {
-	return &Route{Broadcast: new(Broadcast), File: new(File), Static: new(Static), Respond: new(Respond), Redirect: new(Redirect)}
+	return &Route{Broadcast: new(Broadcast), Exec: new(Exec), File: new(File), Static: new(Static), Respond: new(Respond), Redirect: new(Redirect)}
 }
 
 // definitions lists every key that the decoder knows.
@@ -107,7 +107,8 @@ func TestKnownKeys(t *testing.T) {
 	add("routes.limits.", limits+" head^ headers^ connections^ connectionsPerIP^")
 	add("routes.timeouts.", timeouts+" handshake^ drain^")
 	add("routes.webSockets.", webSockets)
-	add("routes.", "echo broadcast file static respond redirect hub! exec! proxy!")
+	add("routes.", "echo broadcast exec file static respond redirect hub! proxy!")
+	add("routes.exec.", "command mode type env pass directory maxProcesses maxPerIP killAfter maxLine")
 	add("routes.", "broadcast.echo broadcast.announce file.path file.type static.directory respond.status respond.headers respond.body redirect.to redirect.status")
 
 	var got []string

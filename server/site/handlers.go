@@ -16,6 +16,9 @@ func (r *Route) handlerFields() []field {
 		{name: "broadcast", to: nested{list: r.Broadcast.fields()},
 			doc: "Every message goes to everyone who is connected to the same path, in one order for all. " +
 				"What happens to a message for somebody who does not take it in time says `webSockets.whenFull`."},
+		{name: "exec", to: nested{list: r.Exec.fields()},
+			doc: "Runs a program for each connection: the client's messages are its input, its output are messages to the client. " +
+				"When it ends so does the connection, with 1000 if its status is 0, else with 1011; and when the connection ends so does the program."},
 		{name: "file", to: nested{list: r.File.fields()},
 			doc: "Sends one file, of any size, as one message, and closes with 1000. The file is read as the client takes it: " +
 				"no more than `limits.sendQueue` of it is in memory, 256 KB if that is unlimited. What it grows by meanwhile is not sent; " +
@@ -28,7 +31,7 @@ func (r *Route) handlerFields() []field {
 		{name: "redirect", to: nested{list: r.Redirect.fields()},
 			doc: "Sends the client elsewhere."},
 	}
-	return append(list, later("hub", "exec", "proxy")...)
+	return append(list, later("hub", "proxy")...)
 }
 
 func (s *Static) fields() []field {
@@ -68,6 +71,7 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 		Origins:    s.Origins,
 		Headers:    slices.Clone(s.Headers),
 		Broadcast:  new(Broadcast),
+		Exec:       new(Exec),
 		File:       new(File),
 		Static:     new(Static),
 		Respond:    new(Respond),
@@ -115,6 +119,9 @@ func (d *decoder) handler(r *Route, n *Node, handlers []field) {
 	}
 	if name != "broadcast" {
 		r.Broadcast = nil
+	}
+	if name != "exec" {
+		r.Exec = nil
 	}
 	if name != "file" {
 		r.File = nil
@@ -166,7 +173,7 @@ func (d *decoder) handlerError(at *Node, found, right string) {
 }
 
 // webSocketHandlers are those that answer WebSocket handshakes and nothing else.
-var webSocketHandlers = []string{"broadcast", "echo", "file"}
+var webSocketHandlers = []string{"broadcast", "echo", "exec", "file"}
 
 // together checks what several keys of a route say.
 func (d *decoder) together(r *Route, n *Node) {
@@ -186,6 +193,9 @@ func (d *decoder) together(r *Route, n *Node) {
 	}
 	if s := r.Respond; s != nil && s.Body.Value != "" && (s.Status.Value == 204 || s.Status.Value == 304) {
 		d.failAt(s.Body.From, "an answer with this status has no body", "remove it, or choose another status")
+	}
+	if r.Exec != nil {
+		r.Exec.together(d, r)
 	}
 	if r.File != nil {
 		d.expansions(r.File.Path, r.Captures)

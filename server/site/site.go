@@ -105,6 +105,7 @@ type Route struct {
 	// The settings of the handler: the one that Handler names is never nil, the
 	// others always are.
 	Broadcast *Broadcast
+	Exec      *Exec
 	File      *File
 	Static    *Static
 	Respond   *Respond

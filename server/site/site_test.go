@@ -99,6 +99,10 @@ const everything = `{
         { match: '/files/{name}/', handler: 'static', static: { directory: './public' }, webSockets: { compression: false } },
         { handler: 'respond', respond: { status: 404, headers: { 'Content-Type': 'text/plain' }, body: 'none' }, webSockets: { compression: true } },
         { match: '/talk/{room}', handler: 'broadcast', broadcast: { echo: false, announce: true } },
+        { match: '/run/{tool}/', handler: 'exec', exec: {
+            command: ['tools/bin/../\${tool}.sh', '-n', '\${tool}', '-n', ''], mode: 'lengths', type: 'binary', env: { PATH: '/bin', A: '' }, pass: ['HTTP_USER_AGENT', 'HTTP_COOKIE'],
+            directory: '/srv', maxProcesses: 10, maxPerIP: 'unlimited', killAfter: '1 min', maxLine: '64 KB',
+        } },
         { match: '/logs/{day}', handler: 'file', file: { path: 'logs/\${day}/all-\${day}.log', type: 'text' } },
     ],
 }`
@@ -180,6 +184,11 @@ func TestEverything(t *testing.T) {
 	r = s.Routes[4]
 	equal(t, "broadcast", fmt.Sprint(r.Broadcast.Echo.Value, r.Broadcast.Announce.Value), "false true")
 	r = s.Routes[5]
+	e := r.Exec
+	equal(t, "exec", fmt.Sprintf("%q %s %s %s %s %v %q %s", e.Command.Value, e.Folder, e.Name, e.Mode.Value, e.Type.Value, e.Env.Value, e.Pass.Value, e.Directory.Value),
+		`["tools/bin/../${tool}.sh" "-n" "${tool}" "-n" ""] /etc/curlew/tools ${tool}.sh lengths binary [{PATH /bin} {A }] ["HTTP_USER_AGENT" "HTTP_COOKIE"] /srv`)
+	equal(t, "limits of exec", fmt.Sprint(e.MaxProcesses.Value, e.MaxPerIP.Value, e.KillAfter.Value, e.MaxLine.Value), "10 -1 1m0s 65536")
+	r = s.Routes[6]
 	equal(t, "file", fmt.Sprint(r.File.Path.Value, " ", r.File.Folder, " ", r.File.Name, " ", r.File.Type.Value),
 		"logs/${day}/all-${day}.log /etc/curlew/logs ${day}/all-${day}.log text")
 	equal(t, "top level is left alone", fmt.Sprint(s.Headers.Header(), s.Limits.MaxFrame.Value), "map[Server:[Curlew] X-Frame-Options:[DENY] X-Two:[1 2]] 65536")

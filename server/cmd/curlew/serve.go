@@ -15,6 +15,7 @@ import (
 	"curlew.example/curlew/server/config"
 	"curlew.example/curlew/server/handler/broadcast"
 	"curlew.example/curlew/server/handler/echo"
+	"curlew.example/curlew/server/handler/exec"
 	"curlew.example/curlew/server/handler/file"
 	"curlew.example/curlew/server/handler/redirect"
 	"curlew.example/curlew/server/handler/respond"
@@ -25,10 +26,11 @@ import (
 )
 
 // handlers are those of this program, by the names of the site file.
-func handlers() map[string]route.Constructor {
+func handlers(programs *exec.Processes) map[string]route.Constructor {
 	return map[string]route.Constructor{
 		"broadcast": new(broadcast.Rooms).New,
 		"echo":      echo.New,
+		"exec":      programs.New,
 		"file":      file.New,
 		"redirect":  redirect.New,
 		"respond":   respond.New,
@@ -53,7 +55,8 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 	level := new(slog.LevelVar)
 	level.Set(levelOf(&s.Log))
 	log := newLog(p.Stderr, level, s.Log.Format.Value)
-	srv, err := server.New(s, server.Options{Handlers: c.handlers(), Log: log})
+	programs := &exec.Processes{Log: log}
+	srv, err := server.New(s, server.Options{Handlers: c.handlers(programs), Log: log})
 	if err != nil {
 		return p.told(err)
 	}
@@ -81,6 +84,7 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 		}
 	}()
 	err = srv.Serve(ctx)
+	programs.Wait() // they have exec.killAfter
 	cancel()
 	<-done
 	return err
@@ -106,8 +110,8 @@ func (c *serve) reload(ctx context.Context, srv *server.Server, level *slog.Leve
 }
 
 // handlers are those of the site that is served.
-func (c *serve) handlers() map[string]route.Constructor {
-	known := handlers()
+func (c *serve) handlers(programs *exec.Processes) map[string]route.Constructor {
+	known := handlers(programs)
 	if c.File == "" {
 		known["demo"] = func(r *site.Route, _ route.Endpoint) (http.Handler, error) {
 			return static.Files(web.Demo(), r.Match.Value), nil
@@ -191,7 +195,7 @@ type check struct {
 func (c *check) Run(ctx context.Context, p *Program) error {
 	s, err := awaited(ctx, func() (*site.Site, error) { return config.Load(c.File) })
 	if err == nil {
-		_, err = server.New(s, server.Options{Handlers: handlers()})
+		_, err = server.New(s, server.Options{Handlers: handlers(new(exec.Processes))})
 	}
 	return p.told(err)
 }

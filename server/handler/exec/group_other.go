@@ -1,0 +1,38 @@
+//go:build !unix
+
+package exec
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+func separate(*exec.Cmd) {}
+
+// A group is only the program itself here: what it starts has to end by itself,
+// at the end of its input. Nothing asks politely.
+type group struct{ p *os.Process }
+
+func groupOf(cmd *exec.Cmd) group { return group{cmd.Process} }
+
+func (g group) terminate() {}
+
+func (g group) kill() { g.p.Kill() }
+
+// alive is asked when the program has ended.
+func (g group) alive() bool { return false }
+
+func exhausted(error) bool { return false }
+
+func executable(fs.FileInfo) bool { return true }
+
+// portable reports whether a name means a file of this name and nothing else:
+// Windows has devices and streams, and takes dots and spaces at the end away.
+func portable(s string) bool {
+	return filepath.IsLocal(s) && !strings.ContainsAny(s, `:<>|?*"`) && strings.TrimRight(s, ". ") == s
+}
+
+func keepDescriptors() {}

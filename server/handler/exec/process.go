@@ -1,0 +1,332 @@
+package exec
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"curlew.example/curlew"
+)
+
+const (
+	// farewell is how long a program has to end by itself when its input has
+	// ended, before it gets a signal.
+	farewell = 100 * time.Millisecond
+
+	// linger is how long, once a program and what it has started are gone, more
+	// output is waited for: of something that has left its process group.
+	linger = time.Second
+
+	// afterwards is how much of that is passed on, at most: what a pipe may hold.
+	afterwards = 1 << 20
+)
+
+// A process is the program of one connection.
+type process struct {
+	h       *handler
+	cmd     *exec.Cmd
+	name    string // for the log
+	release func() // gives the place back
+
+	stdin, stdout, stderr *os.File // our ends
+
+	exited chan struct{} // closed when the program has been waited for
+	read   chan struct{} // closed when its output has been passed on, as far as possible
+	left   chan struct{} // closed by the event Close
+	failed chan struct{} // closed by fail
+	once   sync.Once     // of failed
+
+	late   atomic.Bool // the program is gone: see linger
+	beyond int         // bytes read since; output's
+
+	scratch []byte // a message for the program; message's
+}
+
+// start starts the program. release is called when it and what it has started are
+// gone.
+func (h *handler) start(file, name string, env []string, release func()) (*process, error) {
+	p := &process{
+		h: h, name: name, release: release,
+		exited: make(chan struct{}), read: make(chan struct{}), left: make(chan struct{}), failed: make(chan struct{}),
+		cmd: &exec.Cmd{
+			Path: file, Args: append([]string{name}, h.settings.Command.Value[1:]...), Env: env, Dir: h.command.directory,
+		},
+	}
+	separate(p.cmd)
+	var theirs [3]*os.File
+	err := pipes(&theirs, &p.stdin, &p.stdout, &p.stderr)
+	if err == nil {
+		p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirs[0], theirs[1], theirs[2]
+		err = p.cmd.Start()
+	}
+	for _, f := range theirs {
+		f.Close() // nil is an error
+	}
+	if err != nil {
+		for _, f := range []*os.File{p.stdin, p.stdout, p.stderr} {
+			f.Close()
+		}
+		return nil, err
+	}
+	go p.errors()
+	go func() {
+		p.cmd.Wait()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// pipes makes a program's ends of three pipes, and ours.
+func pipes(theirs *[3]*os.File, stdin, stdout, stderr **os.File) (err error) {
+	if theirs[0], *stdin, err = os.Pipe(); err != nil {
+		return err
+	}
+	if *stdout, theirs[1], err = os.Pipe(); err != nil {
+		return err
+	}
+	*stderr, theirs[2], err = os.Pipe()
+	return err
+}
+
+// opened is the event Open.
+func (p *process) opened(c *curlew.Conn) {
+	go p.output(c)
+	go p.run(c)
+}
+
+// closed is the event Close.
+func (p *process) closed(*curlew.Conn, *curlew.CloseError) { close(p.left) }
+
+// fail closes the connection and ends the program.
+func (p *process) fail(c *curlew.Conn, code curlew.Code, reason string) {
+	c.Close(code, reason)
+	p.once.Do(func() { close(p.failed) })
+}
+
+// run sees to the end of the program, of its connection, and of what both need.
+// Without a connection the end is now.
+func (p *process) run(c *curlew.Conn) {
+	var done <-chan struct{}
+	if c != nil {
+		done = c.Done()
+	} else {
+		close(p.read)
+		close(p.left)
+		over := make(chan struct{})
+		close(over)
+		done = over
+	}
+	natural := false
+	select {
+	case <-p.exited:
+		natural = true
+		p.sweep(time.Now().Add(p.killAfter()))
+	case <-p.failed:
+		p.end()
+	case <-done:
+		// What the client said before it left may still be on its way.
+		p.await(p.left, farewell)
+		p.end()
+	}
+	p.stdin.Close()
+	p.late.Store(true)
+	limit := time.Now().Add(linger)
+	if p.stdout.SetReadDeadline(limit) != nil {
+		p.stdout.Close() // no such thing on this system
+	}
+	if p.stderr.SetReadDeadline(limit) != nil {
+		p.stderr.Close()
+	}
+	p.release()
+	if natural {
+		<-p.read
+		p.conclude(c)
+	}
+	p.stdout.Close()
+}
+
+// conclude ends the connection of a program that has ended by itself.
+func (p *process) conclude(c *curlew.Conn) {
+	state := p.cmd.ProcessState
+	switch {
+	case state == nil: // somebody else has waited for it
+		c.Close(curlew.InternalError, "")
+	case state.Success():
+		c.Close(curlew.NormalClosure, "")
+	default:
+		p.say(slog.LevelWarn, "exec: a program has failed", "status", state.String())
+		c.Close(curlew.InternalError, state.String())
+	}
+}
+
+func (p *process) killAfter() time.Duration { return p.h.settings.KillAfter.Value }
+
+// end ends the program, which runs or has just ended: first by the end of its
+// input, then by signals.
+func (p *process) end() {
+	p.stdin.Close()
+	p.stdout.Close()
+	g := groupOf(p.cmd)
+	limit := time.Now().Add(p.killAfter())
+	if !p.await(p.exited, farewell) {
+		limit = time.Now().Add(p.killAfter())
+		g.terminate()
+		if !p.await(p.exited, p.killAfter()) {
+			g.kill()
+			<-p.exited
+		}
+	}
+	p.sweep(limit)
+}
+
+// sweep ends what a program that has ended has left behind in its group.
+func (p *process) sweep(limit time.Time) {
+	g := groupOf(p.cmd)
+	if !g.alive() {
+		return
+	}
+	p.stdin.Close()
+	g.terminate()
+	tick := time.NewTicker(farewell / 10)
+	defer tick.Stop()
+	for {
+		switch {
+		case !g.alive():
+			return
+		case !time.Now().Before(limit):
+			g.kill()
+			return
+		}
+		<-tick.C
+	}
+}
+
+// await reports whether c is closed within the time d.
+func (p *process) await(c <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-c:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// maxScratch is up to which size a message is put together with what separates it
+// from the next one, to be written at once.
+const maxScratch = 64 << 10
+
+// message is the event Message. A program that does not read makes the client
+// wait.
+func (p *process) message(c *curlew.Conn, t curlew.Type, b []byte) {
+	if t == curlew.Binary && p.h.input == curlew.Text {
+		p.fail(c, curlew.UnsupportedData, "text only")
+		return
+	}
+	lengths := p.h.settings.Mode.Value == "lengths"
+	if rest, ok := bytes.CutSuffix(b, []byte("\n")); ok && !lengths {
+		b = bytes.TrimSuffix(rest, []byte("\r"))
+	}
+	switch {
+	case len(b) > p.h.line:
+		p.fail(c, curlew.MessageTooBig, "")
+		return
+	case !lengths && bytes.IndexByte(b, '\n') >= 0:
+		p.fail(c, curlew.InvalidPayload, "line break inside a message")
+		return
+	}
+	p.scratch = p.scratch[:0]
+	if lengths {
+		p.scratch = binary.BigEndian.AppendUint32(p.scratch, uint32(len(b)))
+	}
+	large := len(b) > maxScratch
+	if !large {
+		p.scratch = append(p.scratch, b...)
+	} else if lengths {
+		p.give(p.scratch)
+		p.scratch = p.scratch[:0]
+	}
+	if large {
+		p.give(b)
+	}
+	if !lengths {
+		p.scratch = append(p.scratch, '\n')
+	}
+	p.give(p.scratch)
+}
+
+// give writes to the program. If that fails the program does not want it, or has
+// ended.
+func (p *process) give(b []byte) {
+	if len(b) > 0 {
+		p.stdin.Write(b)
+	}
+}
+
+// output passes on what the program writes. A client that does not read makes the
+// program wait.
+func (p *process) output(c *curlew.Conn) {
+	defer close(p.read)
+	s := splitter{lengths: p.h.settings.Mode.Value == "lengths", most: p.h.line, text: p.h.output == curlew.Text}
+	err := s.split(reader{p}, func(b []byte) error { return send(c, p.h.output, b) })
+	switch {
+	case err == nil, c.Err() != nil:
+	case errors.Is(err, curlew.ErrInvalidUTF8):
+		p.say(slog.LevelWarn, "exec: a program has written a text that is not UTF-8")
+		p.fail(c, curlew.InternalError, "output is not UTF-8")
+	case err == errLong:
+		p.say(slog.LevelWarn, "exec: a program has written a message longer than maxLine")
+		p.fail(c, curlew.InternalError, "output too long")
+	case err == errPartial:
+		p.say(slog.LevelWarn, "exec: the output of a program ends inside a message")
+		p.fail(c, curlew.InternalError, "output incomplete")
+	default:
+		p.fail(c, curlew.InternalError, "")
+	}
+}
+
+// send sends a message: at once with others if the queue has room, else it waits
+// until the stream has taken it. Larger ones than may be sent whole go in pieces.
+func send(c *curlew.Conn, t curlew.Type, b []byte) error {
+	err := c.Send(t, b)
+	switch {
+	case errors.Is(err, curlew.ErrQueueFull):
+		err = c.Write(context.Background(), t, b)
+	case errors.Is(err, curlew.ErrTooBig):
+		var w *curlew.Writer
+		if w, err = c.Writer(context.Background(), t); err == nil {
+			if _, err = w.Write(b); err == nil {
+				err = w.Close()
+			}
+		}
+	}
+	return err
+}
+
+// A reader reads the output of a program.
+type reader struct{ p *process }
+
+func (r reader) Read(b []byte) (int, error) {
+	p := r.p
+	late := p.late.Load()
+	if late {
+		if p.beyond >= afterwards {
+			return 0, io.EOF
+		}
+		p.stdout.SetReadDeadline(time.Now().Add(linger))
+	}
+	n, err := p.stdout.Read(b)
+	if late {
+		p.beyond += n
+	}
+	return n, err
+}
