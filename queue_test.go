@@ -293,3 +293,48 @@ func TestPrepared(t *testing.T) {
 		}
 	})
 }
+
+// TestQueueOfSmall: messages that have next to no payload, or none, fill a queue
+// too: they cost memory.
+func TestQueueOfSmall(t *testing.T) {
+	const queue, most = 32 << 10, 32 << 10 / 16
+	for _, size := range []int{0, 1, 15} {
+		for _, policy := range []curlew.Policy{curlew.WhenFullClose, curlew.WhenFullDropOldest, curlew.WhenFullDropNewest} {
+			synctest.Test(t, func(t *testing.T) {
+				c, p, release := stuck(t, noWriteTimeout(curlew.Options{SendQueue: queue, WhenFull: policy}))
+				small := curlew.Prepare(curlew.Binary, make([]byte, size))
+				var err error
+				for n := 1; err == nil && n <= most; n++ {
+					if err = c.SendPrepared(small); err != nil || c.Info().Dropped > 0 {
+						t.Fatalf("%d bytes: message %d: %v, %d dropped", size, n, err, c.Info().Dropped)
+					}
+				}
+				err = c.SendPrepared(small)
+				switch policy {
+				case curlew.WhenFullClose:
+					if !errors.Is(err, net.ErrClosed) {
+						t.Errorf("%d bytes: one more: %v", size, err)
+					}
+					return
+				case curlew.WhenFullDropNewest:
+					if err != curlew.ErrQueueFull {
+						t.Errorf("%d bytes: one more: %v", size, err)
+					}
+				default:
+					if err != nil {
+						t.Errorf("%d bytes: one more: %v", size, err)
+					}
+				}
+				if n := c.Info().Dropped; n != 1 {
+					t.Errorf("%d bytes: %d dropped", size, n)
+				}
+				release()
+				p.Want("what was under way", wstest.Binary(make([]byte, 100)))
+				for range most {
+					p.Want("what was taken", wstest.Binary(make([]byte, size)))
+				}
+				p.WantIdle("nothing more")
+			})
+		}
+	}
+}

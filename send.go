@@ -195,7 +195,7 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	if m.prepared != nil {
 		size = len(m.prepared.data)
 	}
-	if n := o.bytesLocked(); n > 0 && size > c.set.sendQueue-n && !c.makeRoomLocked(size) {
+	if !c.fitsLocked(size) && !c.makeRoomLocked(size) {
 		drop := c.set.whenFull == WhenFullDropNewest
 		o.mu.Unlock()
 		if drop {
@@ -218,6 +218,24 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	return nil
 }
 
+// A queue holds at most a message for every smallMessage bytes of SendQueue, or
+// fewMessages: what waits costs memory besides its payload, which may be empty.
+const (
+	smallMessage = 16
+	fewMessages  = 1024
+)
+
+// fitsLocked reports whether a message of size bytes may be queued. An empty queue
+// takes any.
+func (c *Conn) fitsLocked(size int) bool {
+	q := c.out.queue
+	if q == nil {
+		return true
+	}
+	return (q.bytes == 0 || size <= c.set.sendQueue-q.bytes) &&
+		len(q.messages)-q.head < max(c.set.sendQueue/smallMessage, fewMessages)
+}
+
 // makeRoomLocked drops the oldest messages, if that is the policy, until size
 // more bytes fit or nothing is left that may be dropped: messages that somebody
 // waits for stay. The queue is not empty.
@@ -227,7 +245,7 @@ func (c *Conn) makeRoomLocked(size int) bool {
 		return false
 	}
 	q := o.queue
-	for i := q.head; i < len(q.messages) && q.bytes > 0 && size > c.set.sendQueue-q.bytes; i++ {
+	for i := q.head; i < len(q.messages) && !c.fitsLocked(size); i++ {
 		m := &q.messages[i]
 		if m.wait != nil || m.own || m.lane != nil {
 			continue
