@@ -188,7 +188,7 @@ func TestFrames(t *testing.T) {
 // TestSL1_SlowReader: a client that does not read costs its queue, whatever the
 // size of the file, is answered its pings, and gets all once it reads.
 func TestSL1_SlowReader(t *testing.T) {
-	const size = 128 << 20
+	const size = 32 << 20
 	dir := t.TempDir()
 	write(t, dir, "one", nil)
 	if err := os.Truncate(filepath.Join(dir, "one"), size); err != nil {
