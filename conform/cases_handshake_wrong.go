@@ -143,7 +143,14 @@ func wrongVersions() []Case {
 	)
 	var some []Case
 	for _, v := range []string{"0", "6", "7", "8", "12", "14", "25", "113", "130", "255", "256", "013", "13.0", "-13", "+13", "0x0d", "1 3", "13, 8", "8, 13", "thirteen", "100000000000000000013", ""} {
-		some = append(some, Case{Title: "version " + excerpt([]byte(v)), Script: script{refuses(nil, set("Sec-WebSocket-Version", v))}})
+		step := refuses(nil, set("Sec-WebSocket-Version", v))
+		switch v {
+		case "7", "8": // what browsers once spoke; its frames are those of 13
+			step = mayAccept("it speaks version "+v+" too", set("Sec-WebSocket-Version", v))
+		case "013", "13.0", "+13", "0x0d":
+			step = shouldRefuse("it takes another spelling of 13", set("Sec-WebSocket-Version", v))
+		}
+		some = append(some, Case{Title: "version " + excerpt([]byte(v)), Script: script{step}})
 	}
 	all = append(all, group("8.17", wrongSpec+" and 4.4", rule, some...)...)
 	lists := func(s *session, r *http.Response) error {
