@@ -114,6 +114,9 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	a.hijacked = true
 	if w, ok := c.(interface{ watch() *watched }); ok {
 		c = w.watch().Conn
+		if w := w.watch(); w.place != nil && !w.handed {
+			c = &placed{c, w.place}
+		}
 	}
 	return c, rw, nil
 }

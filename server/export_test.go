@@ -30,3 +30,10 @@ func Generations(s *Server) int {
 	defer s.mu.Unlock()
 	return 1 + len(s.old)
 }
+
+// Connections returns how many connections have a place.
+func Connections(s *Server) int {
+	s.connections.mu.Lock()
+	defer s.connections.mu.Unlock()
+	return s.connections.taken
+}

@@ -30,6 +30,8 @@ func gate(next http.Handler, methods map[string]bool) http.Handler {
 			return
 		case http.StatusMethodNotAllowed:
 			w.Header().Set("Allow", "GET, HEAD")
+		case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+			w.Header().Set("Retry-After", retryAfter)
 		}
 		http.Error(w, http.StatusText(status), status)
 	})

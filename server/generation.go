@@ -25,7 +25,8 @@ type generation struct {
 	tls     *tls.Config // nil: none
 	http    *http.Server
 	inlet   *inlet
-	methods map[string]bool // that handlers see
+	methods map[string]bool    // that handlers see
+	places  map[string]*places // of WebSockets, see placesOf
 
 	mu      sync.Mutex            // guards the following
 	conns   int                   // that were taken, and that net/http has
@@ -38,6 +39,7 @@ type generation struct {
 func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 	g := &generation{
 		server: s, site: from, inlet: newInlet(), methods: knownMethods(), fresh: make(map[net.Conn]struct{}),
+		places: make(map[string]*places),
 	}
 	var wrong site.Errors
 	collect := func(at site.Place, err error) {
@@ -115,15 +117,28 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 		}
 	}
 	tell(o)
+	places, limits := g.placesOf(r), &r.Limits
 	return func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
 		wrap := g.server.conns.wrapper()
-		return curlew.Handle(o, func(r *http.Request) (*curlew.Events, error) {
-			ev, err := f(r)
+		return curlew.Handle(o, func(r *http.Request) (ev *curlew.Events, err error) {
+			own, err := places.admit(r, limits)
 			if err != nil {
 				return nil, err
 			}
+			defer func() {
+				if ev == nil {
+					own.leave()
+				}
+			}()
+			if ev, err = f(r); err != nil {
+				return nil, err
+			}
 			g.server.conns.expect()
-			return wrap(ev), nil
+			ev = wrap(ev)
+			if at := connOf(r).handOver(); own != nil || at != nil {
+				ev = leaving(ev, own, at)
+			}
+			return ev, nil
 		})
 	}
 }
@@ -198,6 +213,15 @@ func (g *generation) take(c net.Conn, secure bool) bool {
 	if d := g.site.Timeouts.Handshake.Value; d > 0 {
 		w.limit = time.Now().Add(d)
 	}
+	if !g.admit(w, c.RemoteAddr()) {
+		g.server.unanswered()
+		c.Close()
+		g.lose()
+		return true
+	}
+	if limit := time.Now().Add(refusalTime); w.refused != 0 && (w.limit.IsZero() || w.limit.After(limit)) {
+		w.limit = limit
+	}
 	var taken bool
 	if secure {
 		w.Conn = tls.Server(c, g.tls)
@@ -206,6 +230,7 @@ func (g *generation) take(c net.Conn, secure bool) bool {
 		taken = g.inlet.put(w)
 	}
 	if !taken {
+		w.place.leave()
 		g.lose()
 	}
 	return taken
@@ -232,6 +257,9 @@ func (g *generation) connState(c net.Conn, state http.ConnState) {
 	}
 	g.mu.Unlock()
 	if state == http.StateClosed || state == http.StateHijacked {
+		if w, ok := c.(interface{ watch() *watched }); ok && state == http.StateClosed {
+			w.watch().place.leave()
+		}
 		g.lose()
 	}
 }

@@ -92,6 +92,13 @@ func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time)
 	s.log.Info("request", attrs...)
 }
 
+// unanswered writes that a connection beyond limits.connections was closed.
+func (s *Server) unanswered() {
+	if ok, dropped := s.refused.allow(time.Now()); ok {
+		s.log.Warn("too many connections: one was closed without an answer", "notLogged", dropped)
+	}
+}
+
 // httpErrors passes what net/http and the library have to say to the log: one
 // line, which may quote a stranger, or a panic with its stack.
 type httpErrors struct{ s *Server }

@@ -29,11 +29,13 @@ type Options struct {
 // A Server runs a site. Listen and then Serve are called once each. Reload, Close
 // and URLs may be called by any goroutine.
 type Server struct {
-	handlers map[string]route.Constructor
-	log      *slog.Logger
-	conns    conns
-	refused  limiter
-	serving  sync.WaitGroup // generations whose inlets are open
+	handlers              map[string]route.Constructor
+	log                   *slog.Logger
+	conns                 conns
+	connections, refusing places // of connections: those in order, and those that are refused
+
+	refused limiter
+	serving sync.WaitGroup // generations whose inlets are open
 
 	reload sync.Mutex // held while a generation is made and put in place
 

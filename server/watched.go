@@ -16,6 +16,10 @@ type watched struct {
 	net.Conn
 	limit time.Time // of the first head; zero for none
 
+	place   *place // nil if connections are not counted
+	refused int    // the status that is all there is to say, or 0
+	handed  bool   // place is the WebSocket's
+
 	mu       sync.Mutex // net/http reads from two goroutines, though in turn
 	head     headWatch
 	requests int // that the gate has seen
@@ -46,11 +50,24 @@ func (w *watched) verdict(r *http.Request) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests++
+	if w.refused != 0 {
+		return w.refused
+	}
 	return w.head.status(w.requests, r.ProtoMinor)
 }
 
 // watch is how a watched is found behind a net.Conn.
 func (w *watched) watch() *watched { return w }
+
+// handOver returns the place of a connection that becomes a WebSocket, which has to
+// leave it from then on. w may be nil.
+func (w *watched) handOver() *place {
+	if w == nil {
+		return nil
+	}
+	w.handed = true
+	return w.place
+}
 
 // silent reports whether nothing was received yet.
 func (w *watched) silent() bool {

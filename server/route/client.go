@@ -8,8 +8,11 @@ import (
 // Address returns the address of the client of r, without its port. It is that
 // which a trusted proxy tells if there is one; the zero Addr if the client has
 // none, as on a Unix socket.
-func Address(r *http.Request) netip.Addr {
-	a, err := netip.ParseAddrPort(r.RemoteAddr)
+func Address(r *http.Request) netip.Addr { return ParseAddress(r.RemoteAddr) }
+
+// ParseAddress returns the address of an "address:port", or the zero Addr.
+func ParseAddress(s string) netip.Addr {
+	a, err := netip.ParseAddrPort(s)
 	if err != nil {
 		return netip.Addr{}
 	}

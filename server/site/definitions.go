@@ -92,8 +92,13 @@ func (l *Limits) fields() []field {
 		{name: "sendQueue", to: size(&l.SendQueue, math.MaxInt), def: `'256 KB'`,
 			doc: "Bytes that wait to be sent to one peer. A message of any size is taken into an empty queue; the limit concerns what waits behind it. " +
 				"`echo` stops reading instead; for others `webSockets.whenFull` says what happens."},
+		{name: "webSockets", to: count(&l.WebSockets), def: `'unlimited'`,
+			doc: "Open WebSockets of this route: one more gets 503 with `Retry-After`. A number that is inherited counts for each route by itself."},
+		{name: "webSocketsPerIP", to: count(&l.WebSocketsPerIP), def: `'unlimited'`,
+			doc: "The same for each client: one more gets 429. A client is an IPv4 address or the /64 of an IPv6 address, " +
+				"behind `trustedProxies` the one that they tell. Users behind one address count together."},
 	}
-	return append(list, later("webSockets", "webSocketsPerIP", "messagesPerSecond", "bytesPerSecond")...)
+	return append(list, later("messagesPerSecond", "bytesPerSecond")...)
 }
 
 // own are the limits of listeners.
@@ -103,8 +108,12 @@ func (l *SiteLimits) own() []field {
 			doc: "The head of a request, top level only; a larger one gets 431."},
 		{name: "headers", to: count(&l.HeadFields), def: `100`,
 			doc: "Fields of a request's head, top level only; more get 431."},
+		{name: "connections", to: count(&l.Connections), def: `'unlimited'`,
+			doc: "Open connections of the server, WebSockets among them, top level only. One more gets 503; of many at once some are closed without an answer."},
+		{name: "connectionsPerIP", to: count(&l.ConnectionsPerIP), def: `'unlimited'`,
+			doc: "The same for each client, which gets 429. The connections of `trustedProxies` are not counted here."},
 	}
-	return append(list, later("connections", "connectionsPerIP")...)
+	return list
 }
 
 func (t *Timeouts) fields() []field {

@@ -86,7 +86,7 @@ func TestDefinedOnce(t *testing.T) {
 // Those with a ! are refused until a version has them, those with a ^ stand at
 // the top level.
 func TestKnownKeys(t *testing.T) {
-	const limits = "maxMessage maxFrame maxPacket maxFragments sendQueue webSockets! webSocketsPerIP! messagesPerSecond! bytesPerSecond!"
+	const limits = "maxMessage maxFrame maxPacket maxFragments sendQueue webSockets webSocketsPerIP messagesPerSecond! bytesPerSecond!"
 	const timeouts = "pong inactivity request close write"
 	const webSockets = "protocol requireProtocol ping validateUTF preserveFrames compression whenFull compression.level compression.minSize " +
 		"compression.serverContext compression.clientContext compression.windowBits compression.memory!"
@@ -99,7 +99,7 @@ func TestKnownKeys(t *testing.T) {
 	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies auth! allow! deny! rate! hub! clientScript! fallback!")
 	add("tls.", "certificate key minVersion clientCA! acme!")
 	add("log.", "level format requests")
-	add("limits.", limits+" head headers connections! connectionsPerIP!")
+	add("limits.", limits+" head headers connections connectionsPerIP")
 	add("timeouts.", timeouts+" handshake drain")
 	add("webSockets.", webSockets)
 	add("routes.", "match pattern methods hosts handler limits timeouts webSockets origins headers auth! allow! deny! rate! fallback! "+

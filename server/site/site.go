@@ -131,6 +131,10 @@ type Limits struct {
 	MaxPacket    Setting[int64]
 	MaxFragments Setting[int] // frames
 	SendQueue    Setting[int64]
+
+	// Open WebSockets of the route, and of each client of it.
+	WebSockets      Setting[int]
+	WebSocketsPerIP Setting[int]
 }
 
 // SiteLimits are the Limits that routes inherit and those that hold before the
@@ -139,6 +143,10 @@ type SiteLimits struct {
 	Limits
 	Head       Setting[int64] // bytes of a request's head; never Unlimited
 	HeadFields Setting[int]   // limits.headers: fields of it, or Unlimited
+
+	// Open connections of the server, and of each client. May be Unlimited.
+	Connections      Setting[int]
+	ConnectionsPerIP Setting[int]
 }
 
 // Timeouts are those of a route. Each may be Unlimited.
