@@ -25,7 +25,8 @@
 // # Adding a case
 //
 // Cases are written in the files named after their section, with the words of
-// script.go:
+// script.go, for handshakes those of open.go and refused.go, for the stream below
+// those of streams.go:
 //
 //	{ID: "2.4", Title: "a ping between two fragments", Spec: "RFC 6455, 5.4",
 //		Rule: "control frames may be injected in the middle of a fragmented message",
