@@ -5,7 +5,10 @@ go 1.26
 require (
 	curlew.example/curlew v0.0.0
 	github.com/alecthomas/kong v1.17.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 )
+
+require golang.org/x/text v0.14.0 // indirect
 
 require (
 	github.com/rogpeppe/go-internal v1.16.0

@@ -42,46 +42,47 @@ func boolean(p *Setting[bool]) binding {
 
 // duration binds a time that may be unlimited.
 func duration(p *Setting[time.Duration]) binding {
-	return scalar[time.Duration]{p, "time or `'unlimited'`", func(d *decoder, n *Node) (time.Duration, bool) {
+	return shaped[time.Duration]{scalar[time.Duration]{p, "time or `'unlimited'`", func(d *decoder, n *Node) (time.Duration, bool) {
 		return quantity(d, n, ParseDuration, "a time, such as '30 s', or 'unlimited'")
-	}}
+	}}, ref("time", true)}
 }
 
 // someDuration binds a time that has an end.
 func someDuration(p *Setting[time.Duration]) binding {
-	return scalar[time.Duration]{p, "time", func(d *decoder, n *Node) (time.Duration, bool) {
+	return shaped[time.Duration]{scalar[time.Duration]{p, "time", func(d *decoder, n *Node) (time.Duration, bool) {
 		if n.Kind == Number && n.Float() <= 0 {
 			d.fail(n, quote(n.Text)+" is not a time", "write a time, such as '30 s'")
 			return 0, false
 		}
 		v, ok := quantity(d, n, ParseDuration, "a time, such as '30 s'")
 		return v, ok && limited(d, n, v != Unlimited, "a time, such as '30 s'")
-	}}
+	}}, ref("time", false)}
 }
 
 // size binds a number of bytes up to most, or unlimited.
 func size(p *Setting[int64], most int64) binding {
-	return scalar[int64]{p, "size or `'unlimited'`", func(d *decoder, n *Node) (int64, bool) {
+	return shaped[int64]{scalar[int64]{p, "size or `'unlimited'`", func(d *decoder, n *Node) (int64, bool) {
 		v, ok := quantity(d, n, ParseSize, "a size, such as '64 KB', or 'unlimited'")
 		return v, ok && within(d, n, v, most)
-	}}
+	}}, ref("size", true)}
 }
 
 // someSize binds a number of bytes up to most.
 func someSize(p *Setting[int64], most int64) binding {
-	return scalar[int64]{p, "size", func(d *decoder, n *Node) (int64, bool) {
+	return shaped[int64]{scalar[int64]{p, "size", func(d *decoder, n *Node) (int64, bool) {
 		if n.Kind == Number && n.Float() <= 0 {
 			d.fail(n, quote(n.Text)+" is not a size", "write a size, such as '64 KB'")
 			return 0, false
 		}
 		v, ok := quantity(d, n, ParseSize, "a size, such as '64 KB'")
 		return v, ok && limited(d, n, v != Unlimited, "a size, such as '64 KB'") && within(d, n, v, most)
-	}}
+	}}, ref("size", false)}
 }
 
 // threshold binds a number of bytes that may be 0 and not unlimited.
 func threshold(p *Setting[int64], most int64) binding {
-	bounded := someSize(p, most).(scalar[int64])
+	bounded := someSize(p, most).(shaped[int64])
+	bounded.shape = keywords{"anyOf": []any{keywords{"const": 0}, bounded.shape}}
 	parse := bounded.parse
 	bounded.parse = func(d *decoder, n *Node) (int64, bool) {
 		if n.Kind == Number && n.Float() == 0 {
@@ -133,7 +134,7 @@ func within(d *decoder, n *Node, v, most int64) bool {
 // count binds a whole number of 1 and more, or unlimited.
 func count(p *Setting[int]) binding {
 	const wanted = "a whole number or 'unlimited'"
-	return scalar[int]{p, "number or `'unlimited'`", func(d *decoder, n *Node) (int, bool) {
+	return shaped[int]{scalar[int]{p, "number or `'unlimited'`", func(d *decoder, n *Node) (int, bool) {
 		if n.Kind == String {
 			if isNoLimit(n.Text) {
 				return Unlimited, true
@@ -156,20 +157,20 @@ func count(p *Setting[int]) binding {
 			d.fail(n, quote(n.Text)+" is no limit", "for no limit write 'unlimited'")
 		}
 		return v, v > 0
-	}}
+	}}, countSchema()}
 }
 
 // number binds a whole number from least to most.
 func number(p *Setting[int], least, most int) binding {
 	wanted := "a whole number from " + strconv.Itoa(least) + " to " + strconv.Itoa(most)
-	return scalar[int]{p, "number from " + strconv.Itoa(least) + " to " + strconv.Itoa(most), func(d *decoder, n *Node) (int, bool) {
+	return shaped[int]{scalar[int]{p, "number from " + strconv.Itoa(least) + " to " + strconv.Itoa(most), func(d *decoder, n *Node) (int, bool) {
 		v, ok := whole(d, n, wanted)
 		if ok && (v < least || v > most) {
 			d.wrongKind(n, wanted)
 			return 0, false
 		}
 		return v, ok
-	}}
+	}}, keywords{"type": "integer", "minimum": least, "maximum": most}}
 }
 
 // oneOf binds one of some numbers.
@@ -179,14 +180,14 @@ func oneOf(p *Setting[int], values ...int) binding {
 		list = append(list, strconv.Itoa(v))
 	}
 	wanted := "one of " + strings.Join(list, ", ")
-	return scalar[int]{p, strings.Join(list, ", "), func(d *decoder, n *Node) (int, bool) {
+	return shaped[int]{scalar[int]{p, strings.Join(list, ", "), func(d *decoder, n *Node) (int, bool) {
 		v, ok := whole(d, n, wanted)
 		if ok && !slices.Contains(values, v) {
 			d.wrongKind(n, wanted)
 			return 0, false
 		}
 		return v, ok
-	}}
+	}}, keywords{"enum": values}}
 }
 
 // whole reads a number without a fraction that an int can hold.
@@ -269,7 +270,7 @@ func (d *decoder) resolve(name string) string {
 func word(p *Setting[string], words ...string) binding {
 	quoted := "'" + strings.Join(words, "', '") + "'"
 	kind := "`'" + strings.Join(words, "'`, `'") + "'`"
-	return scalar[string]{p, kind, func(d *decoder, n *Node) (string, bool) {
+	return shaped[string]{scalar[string]{p, kind, func(d *decoder, n *Node) (string, bool) {
 		return checked(d, n, "one of "+quoted, func(s string) error {
 			if slices.Contains(words, s) {
 				return nil
@@ -279,7 +280,7 @@ func word(p *Setting[string], words ...string) binding {
 			}
 			return problem("unknown word "+quote(s), "one of "+quoted+" is wanted")
 		})
-	}}
+	}}, keywords{"enum": words}}
 }
 
 // texts binds a text or a list of texts. check may change each; the results must

@@ -16,6 +16,7 @@ WebSockets: a server that needs no code, and a client for the terminal.
   check FILE      say what is wrong with a site file
   explain FILE URL
                   say which route answers, and every setting in force
+  schema          write a JSON schema of site files, for editors
   connect URL     talk to a WebSocket server
   conform         test a server or clients for conformance with the RFCs
   version         say which version this is
@@ -62,6 +63,16 @@ path alone, which is then asked of localhost.
 
 Example:
   curlew explain site.json5 ws://example.com/rooms/blue
+`
+
+const aboutSchema = `Usage: curlew schema
+
+Write a JSON schema of site files to standard output: with it an editor offers
+their keys, says what they mean and marks what is wrong. It knows keys, types
+and units; curlew check finds the rest.
+
+Example:
+  curlew schema > site.schema.json
 `
 
 const aboutConnect = `Usage: curlew connect URL [flags]
@@ -185,7 +196,8 @@ Example:
 
 // texts are the help of the commands by path, "" for all.
 var texts = map[string]string{
-	"": aboutAll, "serve": aboutServe, "check": aboutCheck, "explain": aboutExplain, "connect": aboutConnect, "version": aboutVersion,
+	"": aboutAll, "serve": aboutServe, "check": aboutCheck, "explain": aboutExplain, "schema": aboutSchema,
+	"connect": aboutConnect, "version": aboutVersion,
 	"conform": aboutConform, "conform server": aboutConformServer, "conform client": aboutConformClient,
 	"conform report": aboutConformReport, "conform diff": aboutConformDiff,
 }
