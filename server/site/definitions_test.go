@@ -27,7 +27,7 @@ func walk(prefix string, fields []field) []entry {
 }
 
 func newRoute() *Route {
-	return &Route{Broadcast: new(Broadcast), Exec: new(Exec), File: new(File), Static: new(Static), Respond: new(Respond), Redirect: new(Redirect)}
+	return &Route{Broadcast: new(Broadcast), Exec: new(Exec), File: new(File), Proxy: new(Proxy), Static: new(Static), Respond: new(Respond), Redirect: new(Redirect)}
 }
 
 // definitions lists every key that the decoder knows.
@@ -107,9 +107,9 @@ func TestKnownKeys(t *testing.T) {
 	add("routes.limits.", limits+" head^ headers^ connections^ connectionsPerIP^")
 	add("routes.timeouts.", timeouts+" handshake^ drain^")
 	add("routes.webSockets.", webSockets)
-	add("routes.", "echo broadcast exec file static respond redirect hub! proxy!")
+	add("routes.", "echo broadcast exec file proxy static respond redirect hub!")
 	add("routes.exec.", "command mode type env pass directory maxProcesses maxPerIP killAfter maxLine")
-	add("routes.", "broadcast.echo broadcast.announce file.path file.type static.directory respond.status respond.headers respond.body redirect.to redirect.status")
+	add("routes.", "broadcast.echo broadcast.announce file.path file.type proxy.target proxy.headers proxy.timeout static.directory respond.status respond.headers respond.body redirect.to redirect.status")
 
 	var got []string
 	for _, e := range definitions() {

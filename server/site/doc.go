@@ -12,7 +12,7 @@
 //	Timeouts   timeouts.* of a route; SiteTimeouts adds those of a listener
 //	WebSockets webSockets.* of a route, Compression among them
 //	Headers    header fields that are added to answers
-//	Broadcast, File, Static, Respond, Redirect   the settings of the handlers
+//	Broadcast, File, Proxy, Static, Respond, Redirect   the settings of the handlers
 //	Listen, TLS, Certificate, Log
 //	Ranges     ranges of addresses
 //	Place, Error, Errors        where something stands and what is wrong with it

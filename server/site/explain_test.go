@@ -31,14 +31,14 @@ func TestSettings(t *testing.T) {
 		if _, isGroup := e.to.(group); e.to == nil || isGroup && key != "webSockets.compression" {
 			continue
 		}
-		if key == "headers" || key == "respond.headers" {
+		if key == "headers" || key == "respond.headers" || key == "proxy.headers" {
 			continue // field by field
 		}
 		if !places[key] || !said[key] {
 			t.Errorf("%s: listed %v, with a place %v", key, places[key], said[key])
 		}
 	}
-	for _, key := range []string{"headers.Server", "headers.X-Two", "respond.headers.Content-Type"} {
+	for _, key := range []string{"headers.Server", "headers.X-Two", "respond.headers.Content-Type", "proxy.headers.X-Key"} {
 		if !said[key] {
 			t.Errorf("%s is not listed", key)
 		}

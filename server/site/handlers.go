@@ -23,6 +23,10 @@ func (r *Route) handlerFields() []field {
 			doc: "Sends one file, of any size, as one message, and closes with 1000. The file is read as the client takes it: " +
 				"no more than `limits.sendQueue` of it is in memory, 256 KB if that is unlimited. What it grows by meanwhile is not sent; " +
 				"when it shrinks or cannot be read any further the connection ends with 1011. What the client sends is not looked at."},
+		{name: "proxy", to: nested{list: r.Proxy.fields()},
+			doc: "Passes requests on to another server, the backend: HTTP and WebSocket. Messages pass piece by piece, with the limits of this route for both directions; " +
+				"compression and pings are each side's own. Subprotocols are the backend's choice among those of `webSockets.protocol`, or all if that is not set. " +
+				"`X-Forwarded-For`, `-Host` and `-Proto` tell the backend of the client. A backend that cannot be reached, or answers nonsense, gives 502."},
 		{name: "static", to: nested{list: r.Static.fields()},
 			doc: "Sends the files of a folder: index.html, ranges, `ETag`, precompressed `.gz` and `.br` siblings; " +
 				"no dot files, no listing, never outside the folder; methods other than GET and HEAD get 405."},
@@ -31,7 +35,7 @@ func (r *Route) handlerFields() []field {
 		{name: "redirect", to: nested{list: r.Redirect.fields()},
 			doc: "Sends the client elsewhere."},
 	}
-	return append(list, later("hub", "proxy")...)
+	return append(list, later("hub")...)
 }
 
 func (s *Static) fields() []field {
@@ -73,6 +77,7 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 		Broadcast:  new(Broadcast),
 		Exec:       new(Exec),
 		File:       new(File),
+		Proxy:      new(Proxy),
 		Static:     new(Static),
 		Respond:    new(Respond),
 		Redirect:   new(Redirect),
@@ -126,6 +131,9 @@ func (d *decoder) handler(r *Route, n *Node, handlers []field) {
 	if name != "file" {
 		r.File = nil
 	}
+	if name != "proxy" {
+		r.Proxy = nil
+	}
 	if name != "static" {
 		r.Static = nil
 	}
@@ -172,8 +180,8 @@ func (d *decoder) handlerError(at *Node, found, right string) {
 	d.path.pop(mark)
 }
 
-// webSocketHandlers are those that answer WebSocket handshakes and nothing else.
-var webSocketHandlers = []string{"broadcast", "echo", "exec", "file"}
+// webSocketHandlers are those that answer WebSocket handshakes.
+var webSocketHandlers = []string{"broadcast", "echo", "exec", "file", "proxy"}
 
 // together checks what several keys of a route say.
 func (d *decoder) together(r *Route, n *Node) {
@@ -199,6 +207,9 @@ func (d *decoder) together(r *Route, n *Node) {
 	}
 	if r.File != nil {
 		d.expansions(r.File.Path, r.Captures)
+	}
+	if r.Proxy != nil {
+		r.Proxy.together(d)
 	}
 	if r.Redirect != nil {
 		d.expansions(r.Redirect.To, r.Captures)

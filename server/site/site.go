@@ -107,6 +107,7 @@ type Route struct {
 	Broadcast *Broadcast
 	Exec      *Exec
 	File      *File
+	Proxy     *Proxy
 	Static    *Static
 	Respond   *Respond
 	Redirect  *Redirect

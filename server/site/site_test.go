@@ -104,6 +104,7 @@ const everything = `{
             directory: '/srv', maxProcesses: 10, maxPerIP: 'unlimited', killAfter: '1 min', maxLine: '64 KB',
         } },
         { match: '/logs/{day}', handler: 'file', file: { path: 'logs/\${day}/all-\${day}.log', type: 'text' } },
+        { match: '/app/', handler: 'proxy', proxy: { target: 'https://app.example:8443/base/', headers: { Host: 'app', 'X-Key': 'k', Cookie: [] }, timeout: '3 s' } },
     ],
 }`
 
@@ -192,6 +193,8 @@ func TestEverything(t *testing.T) {
 	r = s.Routes[6]
 	equal(t, "file", fmt.Sprint(r.File.Path.Value, " ", r.File.Folder, " ", r.File.Name, " ", r.File.Type.Value),
 		"logs/${day}/all-${day}.log /etc/curlew/logs ${day}/all-${day}.log text")
+	r = s.Routes[7]
+	equal(t, "proxy", fmt.Sprint(r.Proxy.Target.Value, r.Proxy.Headers.Header(), r.Proxy.Timeout.Value, len(r.Proxy.Headers)), "{tcp app.example:8443 true app.example /base} map[Host:[app] X-Key:[k]] 3s 3")
 	equal(t, "top level is left alone", fmt.Sprint(s.Headers.Header(), s.Limits.MaxFrame.Value), "map[Server:[Curlew] X-Frame-Options:[DENY] X-Two:[1 2]] 65536")
 }
 

@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "screen": screen, "serve": serving, "stop": stopping, "reload": reloading, "get": get, "peer": peer, "proxy": proxy,
+			"exits": exits, "screen": screen, "serve": serving, "stop": stopping, "reload": reloading, "get": get, "peer": peer, "proxy": connectProxy,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_PROXY", "")
@@ -261,7 +261,7 @@ func peerHandler() http.Handler {
 const orders = "\x1b[2J\x1b]52;c;cm0gLXJm\x07 \u009b31m \u202etxt.exe\r over"
 
 // proxy: an HTTP proxy of the test that wants user:secret; $proxy is host:port.
-func proxy(ts *testscript.TestScript, neg bool, _ []string) {
+func connectProxy(ts *testscript.TestScript, neg bool, _ []string) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != "Basic dXNlcjpzZWNyZXQ=" {
 			http.Error(w, "who are you?", http.StatusProxyAuthRequired)

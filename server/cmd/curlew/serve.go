@@ -17,6 +17,7 @@ import (
 	"curlew.example/curlew/server/handler/echo"
 	"curlew.example/curlew/server/handler/exec"
 	"curlew.example/curlew/server/handler/file"
+	"curlew.example/curlew/server/handler/proxy"
 	"curlew.example/curlew/server/handler/redirect"
 	"curlew.example/curlew/server/handler/respond"
 	"curlew.example/curlew/server/handler/static"
@@ -32,6 +33,7 @@ func handlers(programs *exec.Processes) map[string]route.Constructor {
 		"echo":      echo.New,
 		"exec":      programs.New,
 		"file":      file.New,
+		"proxy":     proxy.New,
 		"redirect":  redirect.New,
 		"respond":   respond.New,
 		"static":    static.New,
