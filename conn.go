@@ -122,7 +122,8 @@ func newConn(s Stream, t *terms, a *agenda, leftover []byte) *Conn {
 	}
 	c.out.encoder = core.NewEncoder(&t.encoder, d)
 	if leftover != nil {
-		c.takeIntake().buf = leftover
+		k := c.takeIntake()
+		k.buf = k.meter.admit(leftover)
 	}
 	return c
 }

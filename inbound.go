@@ -50,6 +50,7 @@ type intake struct {
 	buf     []byte // what of it is not parsed yet
 	size    int    // of the next base, for streams without a descriptor
 	came    int    // since active was noted: bytes of a frame, or more than anyone asks for
+	meter   *meter // nil if there is nothing to be metered
 }
 
 var intakePool = sync.Pool{New: func() any { return new(intake) }}
@@ -59,6 +60,7 @@ func (c *Conn) takeIntake() *intake {
 	if c.in.intake == nil {
 		c.in.intake = intakePool.Get().(*intake)
 		c.in.intake.decoder = core.NewDecoder(&c.terms.decoder)
+		c.in.intake.meter = newMeter(c.set, c.now())
 	}
 	return c.in.intake
 }
@@ -71,7 +73,7 @@ func (c *Conn) restIntake() {
 		return
 	}
 	k.freeBuf()
-	if k.decoder.Fresh() {
+	if k.decoder.Fresh() && k.meter == nil {
 		c.freeIntake()
 	}
 }
@@ -79,7 +81,7 @@ func (c *Conn) restIntake() {
 // freeIntake gives the intake back, which holds nothing.
 func (c *Conn) freeIntake() {
 	k := c.in.intake
-	c.in.intake, k.size, k.came = nil, 0, 0
+	c.in.intake, k.size, k.came, k.meter = nil, 0, 0, nil
 	intakePool.Put(k)
 }
 
@@ -109,6 +111,9 @@ func (c *Conn) next(ctx context.Context, ev *core.Event, idle func() error) erro
 			n := k.decoder.Next(k.buf, ev)
 			k.buf = k.buf[n:]
 			c.note(k, ev)
+			if e := k.meter.tooFast(ev); e != nil {
+				return c.failFast(ctx, e)
+			}
 		}
 		switch ev.Kind {
 		case core.Data:
@@ -187,13 +192,21 @@ func (c *Conn) fill(ctx context.Context) error {
 	if watched && !c.watch(ctx) {
 		return ctx.Err()
 	}
+	if k := c.in.intake; k != nil && k.meter != nil {
+		k.meter.fill(c.now(), false)
+	}
 	err := c.recv()
 	if watched {
 		c.unwatch()
 	}
+	if k := c.in.intake; k != nil && k.meter != nil {
+		k.meter.fill(c.now(), true)
+	}
 	if err == nil {
 		c.in.heard.Store(int64(c.now()))
-		c.traffic.bytesRead.Add(int64(len(c.in.intake.buf)))
+		k := c.in.intake
+		c.traffic.bytesRead.Add(int64(len(k.buf)))
+		k.buf = k.meter.admit(k.buf)
 		return nil
 	}
 	switch {

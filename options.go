@@ -62,6 +62,14 @@ type Options struct {
 	// end the connection with 1008.
 	MaxFragments int
 
+	// MessagesPerSecond and BytesPerSecond limit what is received: the messages
+	// that begin, and all bytes of the stream, those of pings and of frames'
+	// headers among them and compressed as they come. A second's worth may come
+	// at once. More ends the connection with 1008. What comes while the callbacks
+	// are busy counts as if it had come in time. 0 is no limit.
+	MessagesPerSecond int
+	BytesPerSecond    int
+
 	// PreserveFrames hands every received frame to Events.Part as it came, at
 	// any size, and sends every block as one frame. It overrides MaxFrame and
 	// MaxPacket and declines compression. See also Conn.SetPreserveFrames.

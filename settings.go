@@ -14,12 +14,15 @@ type settings struct {
 	maxFrame     int
 	maxPacket    int
 	maxFragments int
-	sendQueue    int
-	minSize      int
-	whenFull     Policy
-	preserve     bool
-	checkUTF8    bool
-	decoder      [2]core.Config // by Role, without compression
+
+	messagesPerSecond, bytesPerSecond int // 0: no limit
+
+	sendQueue int
+	minSize   int
+	whenFull  Policy
+	preserve  bool
+	checkUTF8 bool
+	decoder   [2]core.Config // by Role, without compression
 
 	ping, pong, inactivity, request, write, writer, close time.Duration
 }
@@ -36,16 +39,20 @@ func newSettings(o *Options) *settings {
 		maxFrame:     limit(o.MaxFrame, 128<<10, math.MaxInt),
 		maxPacket:    limit(o.MaxPacket, math.MaxInt, math.MaxInt),
 		maxFragments: limit(o.MaxFragments, 1024, math.MaxInt),
-		sendQueue:    limit(o.SendQueue, 256<<10, math.MaxInt),
-		whenFull:     o.WhenFull,
-		preserve:     o.PreserveFrames,
-		checkUTF8:    !o.AllowInvalidUTF8,
-		ping:         limit(o.PingInterval, 25*time.Second, never),
-		pong:         limit(o.PongTimeout, 10*time.Second, never),
-		inactivity:   limit(o.InactivityTimeout, 5*time.Minute, never),
-		request:      limit(o.RequestTimeout, never, never),
-		write:        limit(o.WriteTimeout, 10*time.Second, never),
-		close:        limit(o.CloseTimeout, 5*time.Second, never),
+
+		messagesPerSecond: max(o.MessagesPerSecond, 0),
+		bytesPerSecond:    max(o.BytesPerSecond, 0),
+
+		sendQueue:  limit(o.SendQueue, 256<<10, math.MaxInt),
+		whenFull:   o.WhenFull,
+		preserve:   o.PreserveFrames,
+		checkUTF8:  !o.AllowInvalidUTF8,
+		ping:       limit(o.PingInterval, 25*time.Second, never),
+		pong:       limit(o.PongTimeout, 10*time.Second, never),
+		inactivity: limit(o.InactivityTimeout, 5*time.Minute, never),
+		request:    limit(o.RequestTimeout, never, never),
+		write:      limit(o.WriteTimeout, 10*time.Second, never),
+		close:      limit(o.CloseTimeout, 5*time.Second, never),
 	}
 	s.writer = limit(o.WriterTimeout, s.write, never)
 	for role := range s.decoder {
