@@ -28,6 +28,11 @@ import (
 //	maxMessage, maxFrame, maxPacket,
 //	maxFragments, validateUTF     TestSettingsOfARoute, TestSettingsThatMeet
 //	sendQueue, whenFull           TestEchoBackpressure, TestWhenFull
+//	messagesPerSecond,
+//	bytesPerSecond                TestSettingsOfARoute
+//	webSockets, webSocketsPerIP   TestPlacesOfARoute, TestPlaceFreedAtOnce
+//	connections, connectionsPerIP TestRX1RX2Connections, TestRX1Flood
+//	trustedProxies                TestAU13Forwarded, TestOriginBehindProxy
 //	ping, pong                    TestSettingsOfARoute
 //	timeouts.inactivity, request  TestSettingsOfARoute, TestTimesInThe101; of requests:
 //	                              TestIdleConnection, TestRequestTimeout
@@ -52,6 +57,8 @@ func TestSettingsOfARoute(t *testing.T) {
 		{ match: '/message', handler: 'echo', limits: { maxMessage: 10 } },
 		{ match: '/frame', handler: 'echo', limits: { maxFrame: 4 } },
 		{ match: '/fragments', handler: 'echo', limits: { maxFragments: 3 } },
+		{ match: '/fast', handler: 'echo', limits: { messagesPerSecond: 3 } },
+		{ match: '/many', handler: 'echo', limits: { bytesPerSecond: 70 } },
 		{ match: '/packet', handler: 'echo', limits: { maxPacket: 4 } },
 		{ match: '/loose', handler: 'echo', webSockets: { validateUTF: false } },
 		{ match: '/inactive', handler: 'echo', timeouts: { inactivity: '50 ms' } },
@@ -73,6 +80,20 @@ func TestSettingsOfARoute(t *testing.T) {
 		closes("/inherits", frame.InvalidPayload, wstest.Op(frame.Text, []byte("a\xff")))
 		r.peerOf("/inactive").WantClose("inactivity", frame.PolicyViolation, "inactivity timeout")
 		r.peerOf("/short").WantClose("the longest life", frame.PolicyViolation, "request timeout")
+
+		for _, path := range []string{"/fast", "/many"} { // FR33
+			p := r.peerOf(path)
+			n := map[string]int{"/fast": 3, "/many": 10}[path]
+			for range n {
+				p.Send(wstest.Text("x"))
+			}
+			p.WantMessage("within the limit", curlew.Text, []byte("x"))
+			for range 20 * n {
+				p.Send(wstest.Text("x"))
+			}
+			for p.Next("an echo or the end").Opcode != frame.Close {
+			}
+		}
 
 		p := r.peerOf("/pinged")
 		if f := p.Next("a ping"); f.Opcode != frame.Ping {

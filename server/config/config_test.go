@@ -93,7 +93,7 @@ func parse(t *testing.T, text string) *site.Site {
 func TestOptions(t *testing.T) {
 	s := parse(t, `{ routes: [{
 		handler: 'echo',
-		limits: { maxMessage: 1, maxFrame: 2, maxPacket: 3, maxFragments: 4, sendQueue: 5 },
+		limits: { maxMessage: 1, maxFrame: 2, maxPacket: 3, maxFragments: 4, sendQueue: 5, messagesPerSecond: 6, bytesPerSecond: 7 },
 		timeouts: { pong: 1, inactivity: 2, request: 3, close: 4, write: 5 },
 		webSockets: {
 			protocol: 'chat', requireProtocol: true, ping: 6, validateUTF: false, preserveFrames: true, whenFull: 'dropNewest',
@@ -106,7 +106,7 @@ func TestOptions(t *testing.T) {
 	want := &curlew.Options{
 		Subprotocols: []string{"chat"}, RequireSubprotocol: true, Origins: []string{"https://a.example"}, InsecureAnyOrigin: true,
 		Header:     map[string][]string{"X-A": {"1", "2"}},
-		MaxMessage: 1, MaxFrame: 2, MaxPacket: 3, MaxFragments: 4, SendQueue: 5, PreserveFrames: true, AllowInvalidUTF8: true, WhenFull: curlew.WhenFullDropNewest,
+		MaxMessage: 1, MaxFrame: 2, MaxPacket: 3, MaxFragments: 4, SendQueue: 5, MessagesPerSecond: 6, BytesPerSecond: 7, PreserveFrames: true, AllowInvalidUTF8: true, WhenFull: curlew.WhenFullDropNewest,
 		Compression:  &curlew.Compression{Level: 9, MinSize: 7, ServerContext: true, ClientContext: true, WindowBits: 10},
 		PingInterval: 6 * time.Second, PongTimeout: time.Second, InactivityTimeout: 2 * time.Second, RequestTimeout: 3 * time.Second,
 		CloseTimeout: 4 * time.Second, WriteTimeout: 5 * time.Second,
@@ -129,7 +129,7 @@ func TestOptionsDefault(t *testing.T) {
 	s := parse(t, `{ routes: [{ handler: 'echo' }, { handler: 'echo', webSockets: { compression: true } }, { handler: 'echo', webSockets: { compression: { minSize: 0 } } }] }`)
 	got := Options(s.Routes[0])
 	want := &curlew.Options{
-		MaxMessage: 1 << 20, MaxFrame: 128 << 10, MaxPacket: -1, MaxFragments: 1024, SendQueue: 256 << 10,
+		MaxMessage: 1 << 20, MaxFrame: 128 << 10, MaxPacket: -1, MaxFragments: 1024, SendQueue: 256 << 10, MessagesPerSecond: -1, BytesPerSecond: -1,
 		PingInterval: 25 * time.Second, PongTimeout: 10 * time.Second, InactivityTimeout: 5 * time.Minute, RequestTimeout: -1,
 		CloseTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
 	}
@@ -154,7 +154,7 @@ func TestOptionsUnlimited(t *testing.T) {
 	}] }`)
 	o := Options(s.Routes[0])
 	want := &curlew.Options{
-		MaxMessage: -1, MaxFrame: -1, MaxPacket: -1, MaxFragments: -1, SendQueue: -1, WhenFull: curlew.WhenFullDropOldest,
+		MaxMessage: -1, MaxFrame: -1, MaxPacket: -1, MaxFragments: -1, SendQueue: -1, MessagesPerSecond: -1, BytesPerSecond: -1, WhenFull: curlew.WhenFullDropOldest,
 		PingInterval: -1, PongTimeout: -1, InactivityTimeout: -1, RequestTimeout: -1, CloseTimeout: -1, WriteTimeout: -1,
 	}
 	if !reflect.DeepEqual(o, want) {

@@ -97,8 +97,13 @@ func (l *Limits) fields() []field {
 		{name: "webSocketsPerIP", to: count(&l.WebSocketsPerIP), def: `'unlimited'`,
 			doc: "The same for each client: one more gets 429. A client is an IPv4 address or the /64 of an IPv6 address, " +
 				"behind `trustedProxies` the one that they tell. Users behind one address count together."},
+		{name: "messagesPerSecond", to: count(&l.MessagesPerSecond), def: `'unlimited'`,
+			doc: "Messages received of one peer: a second's worth may come at once, more end the connection with 1008."},
+		{name: "bytesPerSecond", to: size(&l.BytesPerSecond, math.MaxInt), def: `'unlimited'`,
+			doc: "The same in bytes, those of pings and of frames' headers among them, compressed ones as they come. " +
+				"A larger message is refused too, as it cannot come in time."},
 	}
-	return append(list, later("messagesPerSecond", "bytesPerSecond")...)
+	return list
 }
 
 // own are the limits of listeners.

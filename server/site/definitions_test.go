@@ -86,7 +86,7 @@ func TestDefinedOnce(t *testing.T) {
 // Those with a ! are refused until a version has them, those with a ^ stand at
 // the top level.
 func TestKnownKeys(t *testing.T) {
-	const limits = "maxMessage maxFrame maxPacket maxFragments sendQueue webSockets webSocketsPerIP messagesPerSecond! bytesPerSecond!"
+	const limits = "maxMessage maxFrame maxPacket maxFragments sendQueue webSockets webSocketsPerIP messagesPerSecond bytesPerSecond"
 	const timeouts = "pong inactivity request close write"
 	const webSockets = "protocol requireProtocol ping validateUTF preserveFrames compression whenFull compression.level compression.minSize " +
 		"compression.serverContext compression.clientContext compression.windowBits compression.memory!"

@@ -136,6 +136,10 @@ type Limits struct {
 	// Open WebSockets of the route, and of each client of it.
 	WebSockets      Setting[int]
 	WebSocketsPerIP Setting[int]
+
+	// Received of one peer in a second.
+	MessagesPerSecond Setting[int]
+	BytesPerSecond    Setting[int64]
 }
 
 // SiteLimits are the Limits that routes inherit and those that hold before the

@@ -77,7 +77,7 @@ const everything = `{
     listen: ['127.0.0.1:8080', 'https://[::1]:0', 'https://:8443', 'unix:/run/curlew.sock', 'unix:run/curlew.sock'],
     tls: [{ certificate: 'a.pem', key: '/etc/a.key', minVersion: '1.3' }, { certificate: '../b.pem', key: 'b.key' }],
     log: { level: 'debug', format: 'json', requests: false },
-    limits: { maxMessage: '2 MB', maxFrame: '64 KB', maxPacket: '8 KB', maxFragments: 10, sendQueue: '1 MB', head: '8 KB', headers: 50, webSockets: 100, webSocketsPerIP: 4, connections: 1000, connectionsPerIP: 8 },
+    limits: { maxMessage: '2 MB', maxFrame: '64 KB', maxPacket: '8 KB', maxFragments: 10, sendQueue: '1 MB', head: '8 KB', headers: 50, webSockets: 100, webSocketsPerIP: 4, messagesPerSecond: 20, bytesPerSecond: '32 KB', connections: 1000, connectionsPerIP: 8 },
     timeouts: { pong: '5 s', inactivity: '1 min', request: '1 hour', close: '2 s', write: '20 s', handshake: '3 s', drain: '30 s' },
     webSockets: {
         protocol: ['chat.v2', 'chat'], requireProtocol: true, ping: 'never', validateUTF: false, preserveFrames: true, whenFull: 'dropOldest',
@@ -139,6 +139,7 @@ func TestEverything(t *testing.T) {
 	equal(t, "log", fmt.Sprint(s.Log.Level.Value, s.Log.Format.Value, s.Log.Requests.Value), "debugjsonfalse")
 	equal(t, "trustedProxies", fmt.Sprint(s.TrustedProxies.Value.Prefixes, s.TrustedProxies.Value.Unix), "[10.0.0.0/8 2001:db8::/32 192.0.2.7/32 ::1/128] true")
 	equal(t, "head", s.Limits.Head.Value, 8<<10)
+	equal(t, "rates", fmt.Sprint(s.Limits.MessagesPerSecond.Value, s.Routes[0].Limits.BytesPerSecond.Value), "20 32768")
 	equal(t, "places", fmt.Sprint(s.Limits.WebSockets.Value, s.Limits.WebSocketsPerIP.Value, s.Limits.Connections.Value, s.Limits.ConnectionsPerIP.Value, s.Routes[0].Limits.WebSockets.Value), "100 4 1000 8 100")
 	equal(t, "headers", s.Limits.HeadFields.Value, 50)
 	equal(t, "handshake", s.Timeouts.Handshake.Value, 3*time.Second)
