@@ -24,6 +24,9 @@ func forwarded(r *http.Request, trusted *site.Ranges) (via string, ok bool) {
 		return "", true
 	}
 	via = r.RemoteAddr
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		r.TLS = new(tls.ConnectionState) // a certificate of the proxy's is not the client's
+	}
 	hop, address := client(list(r.Header["X-Forwarded-For"]), trusted)
 	if hop >= 0 {
 		r.RemoteAddr = address.String()

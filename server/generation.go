@@ -225,7 +225,7 @@ func (g *generation) take(c net.Conn, secure bool) bool {
 	var taken bool
 	if secure {
 		w.Conn = tls.Server(c, g.tls)
-		taken = g.inlet.put(&watchedTLS{watched: w})
+		taken = g.inlet.put(&watchedTLS{watched: w, failed: g.server.handshakeFailed})
 	} else {
 		taken = g.inlet.put(w)
 	}

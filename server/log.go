@@ -80,6 +80,9 @@ func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time)
 	if via != "" {
 		attrs = append(attrs, slog.String("via", via))
 	}
+	if name := subject(r); name != "" {
+		attrs = append(attrs, slog.String("client", name))
+	}
 	if status >= 400 {
 		ok, dropped := s.refused.allow(began)
 		if !ok {

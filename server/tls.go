@@ -1,10 +1,17 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,11 +24,70 @@ func newTLS(t *site.TLS, log *slog.Logger) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{
+	c := &tls.Config{
 		MinVersion:     t.MinVersion.Value,
 		NextProtos:     []string{"http/1.1"},
 		GetCertificate: k.choose,
-	}, nil
+	}
+	if t.ClientCA.Set() {
+		if c.ClientCAs, err = readAuthorities(t.ClientCA.Value); err != nil {
+			return nil, t.ClientCA.From.Errorf("%v; the certificates of the clients' authorities as a PEM file", err)
+		}
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return c, nil
+}
+
+// readAuthorities reads the certificates of a PEM file: all of them, or none.
+func readAuthorities(name string) (*x509.CertPool, error) {
+	rest, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	pool, n := x509.NewCertPool(), 0
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("%s: a PEM block %q", name, block.Type)
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		pool.AddCert(c)
+		n++
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("%s: no certificate", name)
+	}
+	return pool, nil
+}
+
+// subject is the name in the certificate that the client has shown, as a log may
+// have it; "" without one.
+func subject(r *http.Request) string {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return ""
+	}
+	return printable(r.TLS.PeerCertificates[0].Subject.String())
+}
+
+// handshakeFailed is told of TLS handshakes that failed. Strangers cause many;
+// what an operator asks for who has given out certificates is why one is refused.
+func (s *Server) handshakeFailed(from net.Addr, err error) {
+	level := slog.LevelDebug
+	if _, wrong := errors.AsType[*tls.CertificateVerificationError](err); wrong || strings.Contains(err.Error(), "didn't provide a certificate") {
+		level = slog.LevelInfo
+	}
+	if !s.log.Enabled(context.Background(), level) {
+		return
+	}
+	if ok, dropped := s.refused.allow(time.Now()); ok {
+		s.log.Log(context.Background(), level, "no TLS handshake", "error", printable(err.Error()), "from", from.String(), "notLogged", dropped)
+	}
 }
 
 // A keeper has the certificates and reads their files again when they change.

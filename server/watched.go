@@ -79,8 +79,9 @@ func (w *watched) silent() bool {
 // A watchedTLS is a watched whose Conn is a tls.Conn.
 type watchedTLS struct {
 	*watched
-	once  sync.Once
-	state tls.ConnectionState
+	failed func(from net.Addr, err error) // told of a handshake that is none
+	once   sync.Once
+	state  tls.ConnectionState
 }
 
 // ConnectionState is called by net/http before the first Read. It makes the TLS
@@ -95,11 +96,22 @@ func (w *watchedTLS) ConnectionState() tls.ConnectionState {
 			io.WriteString(wrong.Conn, plainOnTLS)
 		}
 		if err != nil {
-			t.NetConn().Close()
+			w.failed(t.RemoteAddr(), err)
+			linger(t.NetConn())
 		}
 		w.state = t.ConnectionState()
 	})
 	return w.state
+}
+
+// linger closes a connection on which something was said last: what the client
+// has sent meanwhile must not destroy it. A moment is enough for that.
+func linger(c net.Conn) {
+	if h, ok := c.(interface{ CloseWrite() error }); ok && h.CloseWrite() == nil {
+		c.SetReadDeadline(time.Now().Add(time.Second))
+		io.CopyN(io.Discard, c, 64<<10)
+	}
+	c.Close()
 }
 
 const plainOnTLS = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n" +

@@ -57,62 +57,6 @@ func (b listens) read(d *decoder, n *Node) {
 	}
 }
 
-// A tlsBinding reads tls: an object or a list of objects.
-type tlsBinding struct{ p **TLS }
-
-func (*tlsBinding) what() string    { return "object or a list" }
-func (*tlsBinding) fields() []field { return tlsFields(new(Certificate), new(Setting[uint16])) }
-
-func (b *tlsBinding) read(d *decoder, n *Node) {
-	t := &TLS{From: d.at(n)}
-	items := n.Items
-	if n.Kind != Array {
-		items = []*Node{n}
-	}
-	if len(items) == 0 {
-		d.fail(n, "found an empty list", "leave the key out, or add { certificate: 'site.pem', key: 'site.key' }")
-		return
-	}
-	var version Setting[uint16]
-	d.defaults(tlsFields(new(Certificate), &version))
-	t.MinVersion = version
-	for i, item := range items {
-		mark := len(d.path.text)
-		if n.Kind == Array {
-			d.path.index(i)
-		}
-		var c Certificate
-		version = Setting[uint16]{}
-		d.object(item, tlsFields(&c, &version))
-		switch {
-		case !version.Set():
-		case t.MinVersion.Set() && t.MinVersion.Value != version.Value:
-			d.failAt(version.From, "this differs from "+t.MinVersion.From.Path, "give it once; it holds for all")
-		default:
-			t.MinVersion = version
-		}
-		t.Certificates = append(t.Certificates, c)
-		d.path.pop(mark)
-	}
-	*b.p = t
-}
-
-// tlsVersion binds a version of TLS.
-func tlsVersion(p *Setting[uint16]) binding {
-	return scalar[uint16]{p, "`'1.2'`, `'1.3'`", func(d *decoder, n *Node) (uint16, bool) {
-		v, ok := tlsVersions[n.Text]
-		switch {
-		case n.Kind == Number && ok:
-			d.fail(n, "found "+n.describe(), "write it in quotes: '"+n.Text+"'")
-			return 0, false
-		case n.Kind != String || !ok:
-			d.wrongKind(n, "'1.2' or '1.3'")
-			return 0, false
-		}
-		return v, true
-	}}
-}
-
 // A compressionBinding reads true, false or an object.
 type compressionBinding struct{ p *Compression }
 

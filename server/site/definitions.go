@@ -1,9 +1,6 @@
 package site
 
-import (
-	"crypto/tls"
-	"math"
-)
+import "math"
 
 // fields are the keys of the top level but routes, which comes last: routes
 // inherit what the others say.
@@ -13,7 +10,7 @@ func (s *Site) fields() []field {
 			doc: "Where connections are accepted: `host:port`, `https://host:port` or `unix:/path`, one or a list. " +
 				"The host may be left out for all of the machine's addresses; the port 0 is any that is free."},
 		{name: "tls", to: &tlsBinding{p: &s.TLS}, none: "none",
-			doc: "The certificates of the https addresses: one object, or a list of them of which the name that the client asks for chooses."},
+			doc: "What the https addresses need: one object, or a list of them whose certificates the name that the client asks for chooses."},
 		{name: "log", to: s.Log.group(), doc: "What is logged."},
 		{name: "limits", to: nested{list: append(s.Limits.Limits.fields(), s.Limits.own()...)},
 			doc: "Limits of the listeners, and those that routes inherit."},
@@ -193,19 +190,3 @@ func (l *Log) group() group {
 			doc: "A line for each request."},
 	}}
 }
-
-// tlsFields are the keys of one object of tls.
-func tlsFields(c *Certificate, minVersion *Setting[uint16]) []field {
-	list := []field{
-		{name: "certificate", to: fileName(&c.Certificate, "file"), required: true, none: "'site.pem'",
-			doc: "A PEM file with the certificate, then those between it and the root. Read again when it changes."},
-		{name: "key", to: fileName(&c.Key, "file"), required: true, none: "'site.key'",
-			doc: "A PEM file with the private key."},
-		{name: "minVersion", to: tlsVersion(minVersion), def: `'1.2'`,
-			doc: "The oldest TLS that is spoken: `'1.2'` or `'1.3'`. In a list it holds for all."},
-	}
-	return append(list, later("clientCA", "acme")...)
-}
-
-// tlsVersions are the words of minVersion.
-var tlsVersions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}

@@ -97,7 +97,7 @@ func TestKnownKeys(t *testing.T) {
 		}
 	}
 	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies auth! allow! deny! rate! hub! clientScript! fallback!")
-	add("tls.", "certificate key minVersion clientCA! acme!")
+	add("tls.", "certificate key minVersion clientCA acme!")
 	add("log.", "level format requests")
 	add("limits.", limits+" head headers connections connectionsPerIP")
 	add("timeouts.", timeouts+" handshake drain")

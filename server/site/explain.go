@@ -181,22 +181,6 @@ func (b listens) tell(key, _ string) []InForce {
 	return list
 }
 
-func (b *tlsBinding) tell(key, none string) []InForce {
-	t := *b.p
-	if t == nil {
-		return []InForce{{Key: key, Value: none}}
-	}
-	var list []InForce
-	for i := range t.Certificates {
-		for _, f := range tlsFields(&t.Certificates[i], &t.MinVersion) {
-			if to, ok := f.to.(teller); ok && (i == 0 || f.name != "minVersion") {
-				list = append(list, to.tell(key+"."+f.name, f.none)...)
-			}
-		}
-	}
-	return list
-}
-
 // literal writes a value as a file would.
 func literal(v any) string {
 	switch v := v.(type) {

@@ -219,11 +219,6 @@ func (listens) schema() keywords {
 	return oneOrSeveral(keywords{"type": "string", "pattern": "^(https://)?[^/]*:[0-9]{1,5}$|^unix:."}, true)
 }
 
-func (b *tlsBinding) schema() keywords {
-	one := objectSchema(b.fields())
-	return keywords{"anyOf": []any{one, keywords{"type": "array", "items": one, "minItems": 1}}}
-}
-
 func (b compressionBinding) schema() keywords {
 	return keywords{"anyOf": []any{keywords{"type": "boolean"}, objectSchema(b.p.fields())}}
 }

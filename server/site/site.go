@@ -58,24 +58,6 @@ type Listen struct {
 	From Place
 }
 
-// A TLS is what the listeners with https need.
-type TLS struct {
-	// Certificates has at least one; the one for the name that a client asks
-	// for is chosen, else the first.
-	Certificates []Certificate
-
-	// MinVersion is tls.VersionTLS12 or tls.VersionTLS13.
-	MinVersion Setting[uint16]
-
-	From Place
-}
-
-// A Certificate is a pair of PEM files.
-type Certificate struct {
-	Certificate Setting[string] // the chain, the server's own first
-	Key         Setting[string]
-}
-
 // A Log says what is logged and how.
 type Log struct {
 	Level    Setting[string] // "debug", "info", "warn" or "error"
