@@ -3,7 +3,8 @@
 // # Matching
 //
 // A [Table] holds the routes of a site in the order of its file. The first one
-// that matches by host, path and method answers. A route of the table whose host
+// that matches by host, path and method answers; a redirect to 'https:' answers
+// only what came without TLS. A route of the table whose host
 // and path match but whose methods do not is remembered: if no later route
 // matches either, the answer is 405 with the methods of all of them in Allow. No
 // route for the path is 404; no route for the host, of any path, is 421.

@@ -24,7 +24,7 @@ func (t *Table) Hidden() site.Errors {
 // covers reports whether m surely matches what n matches. Of patterns it only
 // knows that they match themselves.
 func (m *rule) covers(n *rule) bool {
-	return (len(m.hosts) == 0 || slices.Equal(m.hosts, n.hosts)) && m.coversMethods(n) && m.coversPath(n)
+	return (!m.plain || n.plain) && (len(m.hosts) == 0 || slices.Equal(m.hosts, n.hosts)) && m.coversMethods(n) && m.coversPath(n)
 }
 
 func (m *rule) coversMethods(n *rule) bool {

@@ -15,6 +15,7 @@ type rule struct {
 	pattern  *regexp.Regexp
 	hosts    []string // as canonicalHost gives them; a leading "." stands for "*."
 	methods  []string
+	plain    bool // only for requests that came without TLS
 }
 
 // A segment is a literal, or a capture if name is set.
@@ -33,6 +34,9 @@ func compile(r *site.Route) (*rule, error) {
 		if err := m.compileMatch(r.Match); err != nil {
 			return nil, err
 		}
+	}
+	if r.Redirect != nil {
+		_, m.plain = site.ToTLS(r.Redirect.To.Value)
 	}
 	for _, h := range r.Hosts.Value {
 		name, wild := strings.CutPrefix(h, "*.")

@@ -42,7 +42,7 @@ type Found struct {
 }
 
 // Find returns the route that answers a request, or why there is none. It looks
-// at the method, the host and the path.
+// at the method, the host, the path and whether there is TLS.
 func (t *Table) Find(r *http.Request) Found {
 	none := func(status int) Found { return Found{Route: -1, Status: status} }
 	host, ok := canonicalHost(r.Host)
@@ -61,7 +61,7 @@ func (t *Table) Find(r *http.Request) Found {
 		}
 		misdirected = false
 		found, ok := e.path(p)
-		if !ok {
+		if !ok || e.plain && r.TLS != nil {
 			continue
 		}
 		if !e.method(r.Method) {

@@ -314,6 +314,13 @@ func TestHidden(t *testing.T) {
 			t.Errorf("{ %s } before { %s }: %v", c.first, c.second, list)
 		}
 	}
+	const overTLS = "{ handler: 'redirect', redirect: { to: 'https:' } }"
+	if list := table(t, overTLS+", { handler: 'echo' }").Hidden(); len(list) > 0 {
+		t.Errorf("behind a redirect of what comes without TLS: %v", list)
+	}
+	if list := table(t, overTLS+", "+overTLS).Hidden(); len(list) != 1 {
+		t.Errorf("a second such redirect: %v", list)
+	}
 	list := table(t, "{ handler: 'echo' },\n{ handler: 'echo', match: '/a' }").Hidden()
 	if want := "site.json5:2:1: routes[1]: never reached; routes[0] answers all of it"; list.Error() != want {
 		t.Errorf("%v, want %s", list, want)

@@ -186,7 +186,12 @@ func checkTarget(s string) error {
 	_, rest, _ := strings.Cut(s, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	u, err := url.Parse(strings.ReplaceAll(strings.ReplaceAll(s, "${", "x"), "}", "x"))
+	_, secure := ToTLS(s)
 	switch {
+	case secure:
+		return nil
+	case strings.HasPrefix(host, ":"):
+		return wrong("the same over TLS is 'https:' or 'https://:8443'")
 	case strings.HasPrefix(s, "//") || strings.HasPrefix(s, `/\`):
 		return wrong("a URL is written with its scheme: 'https:" + cutQuoted(s) + "'")
 	case err != nil || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7F || r >= 0x80 }):
@@ -199,6 +204,16 @@ func checkTarget(s string) error {
 		return nil
 	}
 	return wrong("a path such as '/new' or a URL such as 'https://example.com/' is wanted")
+}
+
+// ToTLS reports whether the target of a redirect is 'https:' or 'https://:port':
+// what was asked for, over TLS. The port is 443 if it names none.
+func ToTLS(to string) (port string, ok bool) {
+	if to == "https:" {
+		return "443", true
+	}
+	port, ok = strings.CutPrefix(to, "https://:")
+	return port, ok && isPort(port) && port != "0"
 }
 
 // ownFields are written by the server itself; setting them would break the

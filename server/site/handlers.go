@@ -59,7 +59,9 @@ func (r *Respond) fields() []field {
 func (r *Redirect) fields() []field {
 	return []field{
 		{name: "to", to: text(&r.To, "path or URL", checkTarget), required: true, none: "'https://example.com/'",
-			doc: "Where to: a path, or a URL with http or https. `${name}` stands for what the route captured."},
+			doc: "Where to: a path, or a URL with http or https. `${name}` stands for what the route captured. " +
+				"`'https:'` is the URL that was asked for, over TLS (`'https://:8443'` with another port than 443): " +
+				"such a route answers only what came without TLS, the rest goes on to the next route."},
 		{name: "status", to: oneOf(&r.Status, 301, 302, 303, 307, 308), def: `302`,
 			doc: "The status of the answer."},
 	}

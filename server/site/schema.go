@@ -164,7 +164,7 @@ func texted(kind string) keywords {
 	case "path":
 		s["pattern"] = "^/[^?#]*$"
 	case "path or URL":
-		s["pattern"] = "^(/|[Hh][Tt][Tt][Pp][Ss]?://)"
+		s["pattern"] = "^(/|[Hh][Tt][Tt][Pp][Ss]?://|https:$)"
 	case "method":
 		s["pattern"] = "^[A-Z0-9!#$%&'*+.^_`|~-]+$"
 	case "name":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -83,7 +84,11 @@ func (c *explanation) request() (*http.Request, error) {
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	return &http.Request{Method: c.Method, URL: u, Host: u.Host, ProtoMajor: 1, ProtoMinor: 1}, nil
+	r := &http.Request{Method: c.Method, URL: u, Host: u.Host, ProtoMajor: 1, ProtoMinor: 1}
+	if u.Scheme == "https" {
+		r.TLS = new(tls.ConnectionState)
+	}
+	return r, nil
 }
 
 // tabulate writes a line for each setting: key, value, where it is said.

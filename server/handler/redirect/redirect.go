@@ -18,6 +18,9 @@ import (
 // a path ("//evil.example") is answered 404.
 func New(r *site.Route, _ route.Endpoint) (http.Handler, error) {
 	to := r.Redirect.To
+	if port, ok := site.ToTLS(to.Value); ok {
+		return overTLS(port, r.Redirect.Status.Value), nil
+	}
 	t, problem := parse(to.Value, r.Captures)
 	if problem != "" {
 		return nil, to.From.Errorf("%q: %s", to.Value, problem)
@@ -32,6 +35,26 @@ func New(r *site.Route, _ route.Endpoint) (http.Handler, error) {
 		w.Header().Set("Location", location)
 		w.WriteHeader(status)
 	}), nil
+}
+
+// overTLS redirects to the URL that was asked for, over TLS at a port. The host is
+// the client's word, as it is with the answers of any route: hosts can say which.
+func overTLS(port string, status int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+			host = host[:i]
+		}
+		if host == "" || !strings.HasPrefix(r.URL.Path, "/") {
+			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+			return
+		}
+		if port != "443" {
+			host += ":" + port
+		}
+		w.Header().Set("Location", "https://"+host+r.URL.RequestURI())
+		w.WriteHeader(status)
+	})
 }
 
 // A template is an address with places for captures.
@@ -85,7 +108,7 @@ func (t *template) check() string {
 	}
 	u, err := url.Parse(start)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		return "neither a path nor an address with http or https" + right
 	case u.User != nil:
 		return "a password in an address; none"

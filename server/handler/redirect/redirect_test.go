@@ -83,10 +83,42 @@ func TestSF9NoOpenRedirect(t *testing.T) {
 func TestBadTargets(t *testing.T) {
 	for _, to := range []string{
 		"${x}", "${x}/a", "//${x}", "//host/", `/\host/`, "https://${x}/", "https://host${x}", "https://host:${x}/",
-		"https://user:pass@host/", "https://user:${x}@host/", "javascript:alert(1)", "ftp://host/", "relative", "?a", "/${x", "/${y}", "https:///x",
+		"https://user:pass@host/", "https://user:${x}@host/", "javascript:alert(1)", "ftp://host/", "relative", "?a", "/${x", "/${y}", "https:///x", "https://:0", "https://:x", "http:",
 	} {
 		if _, err := newHandler(to, "x"); err == nil {
 			t.Errorf("%q is accepted", to)
+		}
+	}
+}
+
+// To the same URL over TLS, whatever it is.
+func TestOverTLS(t *testing.T) {
+	for _, c := range []struct{ to, host, target, want string }{
+		{"https:", "site.example", "/", "https://site.example/"},
+		{"https:", "site.example:8080", "/a%2Fb/?q=1&r=%20", "https://site.example/a%2Fb/?q=1&r=%20"},
+		{"https://:8443", "site.example:8080", "/a", "https://site.example:8443/a"},
+		{"https://:443", "site.example", "/a", "https://site.example/a"},
+		{"https:", "[::1]", "/", "https://[::1]/"},
+		{"https://:8443", "[::1]:8080", "/", "https://[::1]:8443/"},
+		{"https:", "site.example", "//evil.example/", "https://site.example//evil.example/"},
+		{"https:", "", "/", ""},
+		{"https:", "site.example", "*", ""},
+	} {
+		h, err := newHandler(c.to)
+		if err != nil {
+			t.Errorf("%s: %v", c.to, err)
+			continue
+		}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("OPTIONS", c.target, nil)
+		r.Host = c.host
+		h.ServeHTTP(w, r)
+		status := 308
+		if c.want == "" {
+			status = 400
+		}
+		if got := w.Header().Get("Location"); w.Code != status || got != c.want {
+			t.Errorf("%s, %s%s: %d %q, want %q", c.to, c.host, c.target, w.Code, got, c.want)
 		}
 	}
 }
