@@ -27,11 +27,11 @@ func forwarded(r *http.Request, trusted *site.Ranges) (via string, ok bool) {
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		r.TLS = new(tls.ConnectionState) // a certificate of the proxy's is not the client's
 	}
-	hop, address := client(list(r.Header["X-Forwarded-For"]), trusted)
+	hop, address := client(items(r.Header["X-Forwarded-For"]), trusted)
 	if hop >= 0 {
 		r.RemoteAddr = address.String()
 	}
-	switch strings.ToLower(ofHop(list(r.Header["X-Forwarded-Proto"]), hop)) {
+	switch strings.ToLower(ofHop(items(r.Header["X-Forwarded-Proto"]), hop)) {
 	case "https", "wss":
 		if r.TLS == nil {
 			r.TLS = new(tls.ConnectionState)
@@ -39,7 +39,7 @@ func forwarded(r *http.Request, trusted *site.Ranges) (via string, ok bool) {
 	case "http", "ws":
 		r.TLS = nil
 	}
-	if hosts := list(r.Header["X-Forwarded-Host"]); len(hosts) > 0 {
+	if hosts := items(r.Header["X-Forwarded-Host"]); len(hosts) > 0 {
 		host := ofHop(hosts, hop)
 		if host == "" {
 			return via, false
@@ -49,18 +49,17 @@ func forwarded(r *http.Request, trusted *site.Ranges) (via string, ok bool) {
 	return via, true
 }
 
-// list returns the items of a header field that may stand in several lines, the
+// items returns those of a header field that may stand in several lines, the
 // last one first: that is the nearest. RFC 9110, 5.3.
-func list(lines []string) []string {
-	var items []string
+func items(lines []string) (list []string) {
 	for i := len(lines) - 1; i >= 0; i-- {
 		for rest := lines[i]; rest != ""; {
 			cut := strings.LastIndexByte(rest, ',')
-			items = append(items, strings.Trim(rest[cut+1:], " \t"))
+			list = append(list, strings.Trim(rest[cut+1:], " \t"))
 			rest = rest[:max(cut, 0)]
 		}
 	}
-	return items
+	return list
 }
 
 // client returns the address that is the client's by a list of X-Forwarded-For,

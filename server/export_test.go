@@ -3,6 +3,7 @@ package server
 import (
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"curlew.example/curlew/server/site"
@@ -37,3 +38,14 @@ func Connections(s *Server) int {
 	defer s.connections.mu.Unlock()
 	return s.connections.taken
 }
+
+// A Rate is a rate.
+type Rate struct{ l *rate }
+
+func NewRate(r *site.Rate) Rate { return Rate{newRate(r)} }
+
+// Take takes a request of a client at this instant.
+func (r Rate) Take(client netip.Prefix) time.Duration { return r.l.take(client, time.Now()) }
+
+// Len returns how many clients are remembered.
+func (r Rate) Len() int { return len(r.l.buckets) }

@@ -59,7 +59,7 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 		g.tls, err = newTLS(from.TLS, s.log)
 		collect(from.TLS.From, err)
 	}
-	table := new(route.Table)
+	table := &route.Table{Pass: guardOf(&from.Access)}
 	for _, r := range from.Routes {
 		h, err := g.newHandler(r)
 		if err == nil {
@@ -94,7 +94,7 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 		return nil, err
 	}
 	headers, times := r.Headers, &r.Timeouts
-	h = limited(h, r.Timeouts.Request.Value)
+	h = guarded(limited(h, r.Timeouts.Request.Value), guardOf(&r.Access))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a, ok := w.(*answer); ok {
 			a.use(headers, times)

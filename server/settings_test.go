@@ -32,6 +32,8 @@ import (
 //	bytesPerSecond                TestSettingsOfARoute
 //	webSockets, webSocketsPerIP   TestPlacesOfARoute, TestPlaceFreedAtOnce
 //	connections, connectionsPerIP TestRX1RX2Connections, TestRX1Flood
+//	allow, deny                   TestAllowDeny
+//	rate.*                        TestRate, TestRateInTime, TestRX2RateMemory
 //	trustedProxies                TestAU13Forwarded, TestOriginBehindProxy
 //	ping, pong                    TestSettingsOfARoute
 //	timeouts.inactivity, request  TestSettingsOfARoute, TestTimesInThe101; of requests:

@@ -21,8 +21,8 @@ func ParseAddress(s string) netip.Addr {
 
 // Client returns what counts as one client where something is counted for each:
 // an IPv4 address, or the /64 of an IPv6 address, as one machine has all of
-// that. The zero Prefix if r's has no address: such clients cannot be told
-// apart and are not counted.
+// that. Clients without one, those of Unix sockets, cannot be told apart and are
+// one together.
 func Client(r *http.Request) netip.Prefix { return ClientOf(Address(r)) }
 
 // ClientOf is Client for an address.
@@ -30,7 +30,7 @@ func ClientOf(a netip.Addr) netip.Prefix {
 	n := 32
 	switch {
 	case !a.IsValid():
-		return netip.Prefix{}
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 128)
 	case a.Is6():
 		n = 64
 	}

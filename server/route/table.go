@@ -11,6 +11,10 @@ import (
 // A Table is the routes of a site. Once it is used any number of goroutines may
 // use it, and nobody may Add.
 type Table struct {
+	// Pass, if set, is asked before a request is refused that no route answers.
+	// If it returns false it has answered.
+	Pass func(w http.ResponseWriter, r *http.Request) bool
+
 	entries []entry
 }
 
@@ -85,6 +89,9 @@ func (t *Table) Find(r *http.Request) Found {
 func (t *Table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	found := t.Find(r)
 	if found.Status != 0 {
+		if t.Pass != nil && !t.Pass(w, r) {
+			return
+		}
 		if found.Allow != nil {
 			w.Header().Set("Allow", strings.Join(found.Allow, ", "))
 		}

@@ -18,12 +18,12 @@ func (s *Site) fields() []field {
 			doc: "Times of the listeners, and those that routes inherit."},
 		{name: "webSockets", to: s.WebSockets.group(), doc: "What routes inherit."},
 	}
-	list = append(list, common(&s.Origins, &s.Headers)...)
-	list = append(list, field{name: "trustedProxies", to: ranges(&s.TrustedProxies, false), none: "none",
+	list = append(list, common(&s.Origins, &s.Headers, &s.Access)...)
+	list = append(list, field{name: "trustedProxies", to: ranges(&s.TrustedProxies, proxies), none: "none",
 		doc: "The proxies in front, as ranges of addresses (`'10.0.0.0/8'`, `'::1'`), and `'unix'` for those that come by Unix sockets: " +
 			"what they say in `X-Forwarded-For`, `-Proto` and `-Host` of the client, its scheme and the host that it asked for is believed. " +
 			"Of a list of addresses the last one that is no trusted proxy's counts. They have to replace or remove what clients send in these fields."})
-	return append(list, later("auth", "allow", "deny", "rate", "hub", "clientScript", "fallback")...)
+	return append(list, later("auth", "hub", "clientScript", "fallback")...)
 }
 
 // fields are the keys of a route but those of its handler.
@@ -45,8 +45,8 @@ func (r *Route) fields() []field {
 			doc: "Times of this route; what it does not say it inherits."},
 		{name: "webSockets", to: r.WebSockets.group(), doc: "WebSockets of this route; what it does not say it inherits."},
 	}
-	list = append(list, common(&r.Origins, &r.Headers)...)
-	list = append(list, later("auth", "allow", "deny", "rate", "fallback")...)
+	list = append(list, common(&r.Origins, &r.Headers, &r.Access)...)
+	list = append(list, later("auth", "fallback")...)
 	return append(list, atTop("", "listen", "tls", "log", "routes", "trustedProxies", "clientScript")...)
 }
 
@@ -64,15 +64,15 @@ func atTop(group string, names ...string) []field {
 }
 
 // common are the keys that the top level and routes share and that are no group.
-func common(origins *Setting[[]string], headers *Headers) []field {
-	return []field{
+func common(origins *Setting[[]string], headers *Headers, access *Access) []field {
+	return append([]field{
 		{name: "origins", to: texts(origins, "origin", checkOrigin), none: "the server's own",
 			doc: "The web origins whose pages may connect, besides the server's own: `https://host[:port]`, `https://*.host`, or `'*'` for all. " +
 				"Other origins get 403. A request without `Origin` is accepted unless `Sec-Fetch-Site` says that it comes from another site."},
 		{name: "headers", to: headersBinding{p: headers}, none: "none",
 			doc: "Fields that are added to every answer, 101 included: `{ Name: 'value' }`, or a list of values for several lines. " +
 				"A route inherits those of the top level and may replace each by name; an empty list leaves it out."},
-	}
+	}, access.fields()...)
 }
 
 func (l *Limits) fields() []field {

@@ -208,7 +208,12 @@ func literal(v any) string {
 		return FormatDuration(v)
 	case uint16:
 		return "'" + strings.TrimPrefix(tls.VersionName(v), "TLS ") + "'"
+	case Frequency:
+		return "'" + v.String() + "'"
 	case Ranges:
+		if v.Empty() {
+			return "[]"
+		}
 		return literal(v.texts())
 	}
 	return fmt.Sprint(v)

@@ -75,6 +75,7 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 		Timeouts:   s.Timeouts.Timeouts,
 		WebSockets: s.WebSockets,
 		Origins:    s.Origins,
+		Access:     s.Access,
 		Headers:    slices.Clone(s.Headers),
 		Broadcast:  new(Broadcast),
 		Exec:       new(Exec),

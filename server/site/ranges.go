@@ -67,19 +67,20 @@ func (r *Ranges) add(p netip.Prefix) bool {
 func NewRanges(list ...string) (*Ranges, error) {
 	r := new(Ranges)
 	for _, s := range list {
-		if err := r.parse(s, true); err != nil {
+		if err := r.parse(s, everyone); err != nil {
 			return nil, err
 		}
 	}
 	return r, nil
 }
 
-// parse adds a text: a range, an address, 'unix', or 'all' where that may be.
-func (r *Ranges) parse(s string, all bool) error {
+// parse adds a text: a range, an address, 'unix', or 'all' where that may be:
+// all is empty, or what would be right.
+func (r *Ranges) parse(s string, all string) error {
 	wrong := func(right string) error { return problem(quote(s)+" is not a range of addresses", right) }
 	twice := problem(quote(s)+" is given twice", "keep one of them")
 	switch {
-	case s == "unix" || s == "all" && all:
+	case s == "unix" || s == "all" && all == everyone:
 		p := &r.Unix
 		if s == "all" {
 			p = &r.All
@@ -90,10 +91,10 @@ func (r *Ranges) parse(s string, all bool) error {
 		*p = true
 		return nil
 	case s == "all" || s == "*":
-		if all {
+		if all == everyone {
 			return wrong("did you mean 'all'?")
 		}
-		return wrong("name the proxies: whoever is in the ranges can pretend to be anybody")
+		return wrong(all)
 	case s == "localhost":
 		return wrong("did you mean '127.0.0.0/8'? '::1' is another one")
 	}
@@ -121,8 +122,15 @@ func (r *Ranges) parse(s string, all bool) error {
 	return nil
 }
 
+// What is right instead of 'all'.
+const (
+	everyone = "" // it is right
+	nobody   = "name in allow who may come"
+	proxies  = "name the proxies: whoever is in the ranges can pretend to be anybody"
+)
+
 // ranges binds ranges of addresses; all says whether they may be all there are.
-func ranges(p *Setting[Ranges], all bool) binding {
+func ranges(p *Setting[Ranges], all string) binding {
 	return scalar[Ranges]{p, "range or a list", func(d *decoder, n *Node) (Ranges, bool) {
 		r, items, ok := Ranges{}, n.Items, true
 		if n.Kind != Array {
@@ -140,6 +148,10 @@ func ranges(p *Setting[Ranges], all bool) binding {
 			_, good := checked(d, item, "a range of addresses or a list of them", func(s string) error { return r.parse(s, all) })
 			ok = ok && good
 			d.path.pop(mark)
+		}
+		if ok && r.Empty() && all == everyone {
+			d.fail(n, "found an empty list", "'all' allows everybody")
+			return r, false
 		}
 		return r, ok
 	}}

@@ -139,7 +139,7 @@ func (s scalar[T]) schema() keywords {
 		kind, _ := strings.CutSuffix(s.kind, " or a list")
 		return oneOrSeveral(texted(kind), true)
 	case Ranges:
-		return oneOrSeveral(keywords{"type": "string"}, true)
+		return oneOrSeveral(keywords{"type": "string", "pattern": `^([0-9A-Fa-f]*[:.][0-9A-Fa-f:.]*(/[0-9]{1,3})?|unix|all)$`}, true)
 	case uint16:
 		return keywords{"enum": slices.Sorted(maps.Keys(tlsVersions))}
 	}

@@ -40,6 +40,8 @@ type Site struct {
 	Origins    Setting[[]string]
 	Headers    Headers
 
+	Access Access
+
 	// TrustedProxies are those whose X-Forwarded-* fields count.
 	TrustedProxies Setting[Ranges]
 
@@ -101,6 +103,7 @@ type Route struct {
 	Limits     Limits
 	Timeouts   Timeouts
 	WebSockets WebSockets
+	Access     Access
 	Origins    Setting[[]string] // besides the server's own; "*" is every one
 	Headers    Headers
 

@@ -83,7 +83,7 @@ const everything = `{
         protocol: ['chat.v2', 'chat'], requireProtocol: true, ping: 'never', validateUTF: false, preserveFrames: true, whenFull: 'dropOldest',
         compression: { level: 6, minSize: '1 KB', serverContext: true, clientContext: true, windowBits: 12 },
     },
-    origins: ['https://example.com', 'HTTPS://*.Example.com:8443'], trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7', '::1', 'unix'],
+    origins: ['https://example.com', 'HTTPS://*.Example.com:8443'], trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7', '::1', 'unix'], allow: 'all', deny: ['192.0.2.0/24'], rate: { requests: '20/s', burst: 40, per: 'route' },
     headers: { 'x-frame-options': 'DENY', 'X-Two': ['1', '2'], Server: 'Curlew' },
     routes: [
         { match: '/echo', handler: 'echo' },
@@ -141,6 +141,7 @@ func TestEverything(t *testing.T) {
 	equal(t, "trustedProxies", fmt.Sprint(s.TrustedProxies.Value.Prefixes, s.TrustedProxies.Value.Unix), "[10.0.0.0/8 2001:db8::/32 192.0.2.7/32 ::1/128] true")
 	equal(t, "head", s.Limits.Head.Value, 8<<10)
 	equal(t, "rates", fmt.Sprint(s.Limits.MessagesPerSecond.Value, s.Routes[0].Limits.BytesPerSecond.Value), "20 32768")
+	equal(t, "access", fmt.Sprint(s.Access.Allow.Value.All, s.Routes[0].Access.Deny.Value.Prefixes, s.Access.Rate.Requests.Value, s.Routes[0].Access.Rate.Most(), s.Access.Rate.Per.Value), "true [192.0.2.0/24] 20/s 40route")
 	equal(t, "places", fmt.Sprint(s.Limits.WebSockets.Value, s.Limits.WebSocketsPerIP.Value, s.Limits.Connections.Value, s.Limits.ConnectionsPerIP.Value, s.Routes[0].Limits.WebSockets.Value), "100 4 1000 8 100")
 	equal(t, "headers", s.Limits.HeadFields.Value, 50)
 	equal(t, "handshake", s.Timeouts.Handshake.Value, 3*time.Second)
