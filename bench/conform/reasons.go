@@ -36,12 +36,16 @@ var reasons = []reason{
 		why: "The check of all three bits is made only where there is no compression.",
 	},
 	{
-		peers: "gws gws-nct", note: `^it closed with 1011 instead of 1007`,
-		what: "What does not inflate is answered with 1011", rule: "RFC 6455, 7.4.1: 1007 is for data that is not what its type says; 1011 for what went wrong on one's own side",
+		peers: "gws gws-nct", note: `^it closed with 1011 instead of 100[79]`,
+		what: "What does not inflate, or inflates to too much, is answered with 1011", rule: "RFC 6455, 7.4.1: 1007 is for data that is not what its type says, 1009 for what is too large, 1011 for what went wrong on one's own side",
 	},
 	{
 		peers: "gws gws-nct", note: `^it answered our Close \d+ with 1000`,
 		what: "A Close is answered with 1000 whatever its code", rule: "RFC 6455, 5.5.1: typically the code that was received is sent back",
+	},
+	{
+		peers: "gws gws-nct", role: "client", cases: "8", note: `came the end of the stream`,
+		what: "Right answers are refused", rule: "RFC 9110, 15.2 and 5.3", why: "An answer with 1xx before the one that counts; Connection on two lines.",
 	},
 	{
 		peers: "gws gws-nct", role: "server", cases: "8",
@@ -78,7 +82,7 @@ var reasons = []reason{
 	{
 		peers: "coder", role: "client", note: `accepted an answer that it must not`,
 		what: "Answers are taken that must fail the connection", rule: "RFC 6455, 4.1; RFC 7692, 7.1",
-		why: "net/http's client takes HTTP/1.0; a server_max_window_bits is passed over whatever its value.",
+		why: "A server_max_window_bits is passed over whatever its value, a parameter may stand twice, and of two Sec-WebSocket-Accept the first counts.",
 	},
 	{
 		peers: "coder", cases: "14.3", note: `it was to fail the connection, but sent`,
@@ -121,8 +125,12 @@ var reasons = []reason{
 		why: "The error goes to the application, whose part in the example is to close the connection.",
 	},
 	{
-		peers: "gorilla", role: "client", cases: "8.43 8.41", note: `came the end of the stream`,
-		what: "Right answers are refused", rule: "RFC 9110, 15.2 and 5.6.1", why: "An answer with 1xx before the one that counts, or empty members in Connection.",
+		peers: "gorilla", role: "client", cases: "8.43 8.41 13.32", note: `came the end of the stream|came close 1002`,
+		what: "Right answers are refused, or misread", rule: "RFC 9110, 15.2 and 5.6.1", why: "An answer with 1xx before the one that counts; empty members in Connection or in the extensions.",
+	},
+	{
+		peers: "gorilla coder", role: "server", cases: "8.9 8.14 8.16 8.17", note: `accepted a handshake`,
+		what: "Handshakes of HTTP/1.0, with two keys or with a list of versions are accepted", rule: "RFC 6455, 4.2.1 and 11.3: HTTP/1.1 or higher, one key, the version 13", why: "Of a field that stands twice the first counts; in that of the version 13 is looked for as in a list. coder: the versions only.",
 	},
 
 	// gobwas
@@ -139,6 +147,10 @@ var reasons = []reason{
 	{
 		peers: "gobwas-flate", role: "client", note: `accepted an answer that it must not|does not take a right answer`,
 		what: "A client does not compare the extensions of the answer with its offer", rule: "RFC 7692, 7.1; RFC 6455, 4.1", why: "The Dialer hands over what was answered; to look at the parameters is up to the application.",
+	},
+	{
+		peers: "gobwas-flate", role: "server", note: `its extensions are wrong`,
+		what: "The client's window bits may be out of range, twice, or written with zeros", rule: "RFC 7692, 7.1 and 7.1.2: a number from 8 to 15 without leading zeros, once",
 	},
 	{
 		peers: "gobwas-flate", cases: "14.2",
@@ -171,7 +183,7 @@ var reasons = []reason{
 		why: "A frame is unmasked if its bit is set, whoever sent it.",
 	},
 	{
-		peers: "nbio", cases: "3.9.4 11.5.1 11.5.5", note: `did not fail`,
+		peers: "nbio", cases: "3.9.4 11.5.1 11.5.5 14.4.10", note: `did not fail`,
 		what: "What is wrong with an empty message is not seen", rule: "RFC 6455, 5.2", why: "See above.",
 	},
 	{
@@ -210,9 +222,19 @@ var reasons = []reason{
 		what: "A wrong header is looked at when all of its frame has come", rule: "RFC 6455, 5.2 and 7.1.7",
 	},
 	{
+		peers: "nbio", cases: "7.14",
+		what: "A wrong frame behind a Close ends the stream before the Close is answered", rule: "RFC 6455, 5.5.1 and 1.4: what comes behind a Close is discarded",
+	},
+	{
 		peers: "nbio", cases: "8",
 		what: "Its own parser of HTTP is short", rule: "RFC 6455, 4.1 and 4.2; RFC 9112, 2, 3 and 5",
 		why: "It is not net/http's. Values keep the tabs and spaces around them, Sec-WebSocket-Accept is then made of these; methods, versions and hosts are not checked.",
+	},
+
+	{
+		peers: "nbio", role: "client", note: `came the end|ended the stream without answering|sent the end of the stream`,
+		what: "Now and then a client loses a connection whose first frames come right behind the answer", rule: "RFC 6455, 4.1: from then on the server may send",
+		why: "It seems that they meet its parser of HTTP (issue 225 of lesismal/nbio). Other cases in each run.",
 	},
 
 	// ws and websockets
@@ -230,7 +252,7 @@ var reasons = []reason{
 	},
 	{
 		peers: "ws", role: "client", note: `accepted an answer that it must not`,
-		what: "Some answers are taken that must fail the connection", rule: "RFC 6455, 4.1; RFC 7692, 7.1", why: "HTTP/1.0, and permessage-deflate twice or with numbers like 08.",
+		what: "Some answers are taken that must fail the connection", rule: "RFC 6455, 4.1; RFC 7692, 7.1", why: "permessage-deflate twice, or with numbers like 08.",
 	},
 	{
 		peers: "ws websockets", note: `closed with 1009 instead of 1002`,
@@ -295,6 +317,10 @@ var reasons = []reason{
 	{
 		note: `the client ended the TCP connection before the server did`,
 		what: "A client ends the TCP connection first", rule: "RFC 6455, 7.1.1: it SHOULD wait for the server",
+	},
+	{
+		note: `what is switched from is HTTP/1.1`,
+		what: "An answer of another version than HTTP/1.1 is taken", rule: "RFC 6455, 4.1; RFC 9110, 15.2",
 	},
 	{
 		note: `upgrades a second request that came behind a refused one`,
