@@ -3,6 +3,7 @@ package conform
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,8 +23,8 @@ import (
 // returns every message as it came until the connection ends, and in the end
 // connects to /updateReports?agent=NAME, which waits for those of its cases that
 // still run: some are only over when the client has seen the end for a while.
-// /getCaseInfo?case=N answers with a
-// case's ID and title in JSON, /getCaseStatus?case=N&agent=NAME with the verdict.
+// /getCaseInfo?case=N answers with a case's ID and title in JSON,
+// /getCaseStatus?case=N&agent=NAME with the verdict.
 //
 // All fields are fixed before Serve is called.
 type Clients struct {
@@ -43,6 +44,8 @@ type Clients struct {
 	results map[string]map[string]Result
 	keys    map[string]*keyring               // by agents
 	running map[string]map[chan struct{}]bool // by agents; closed when a case is over
+
+	progress sync.Mutex // held while Options.Progress is told
 }
 
 // maxAgents bounds how many names are remembered.
@@ -173,17 +176,10 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 		return
 	}
 	conn.SetReadDeadline(time.Time{})
-	fields := strings.Fields(string(head[:firstLine(head)]))
-	if len(fields) < 2 {
+	path, agent, number, ok := asks(head)
+	if !ok {
 		return
 	}
-	u, err := url.ParseRequestURI(fields[1])
-	if err != nil {
-		return
-	}
-	q := u.Query()
-	agent := q.Get("agent")
-	number, _ := strconv.Atoi(q.Get("case"))
 	keys := s.ring(agent)
 	if m, err := parseMessage(head); err == nil && keys != nil {
 		for _, key := range m.values("Sec-WebSocket-Key") {
@@ -199,9 +195,9 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 	}
 	var reply string
 	switch known := number >= 1 && number <= len(cases); {
-	case u.Path == "/getCaseCount":
+	case path == "/getCaseCount":
 		reply = strconv.Itoa(len(cases))
-	case u.Path == "/runCase" && known:
+	case path == "/runCase" && known:
 		over := s.begin(agent)
 		defer over()
 		r := at(cases[number-1]).result()
@@ -210,15 +206,19 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 		}
 		s.keep(agent, r)
 		if o.Progress != nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
+			s.progress.Lock()
+			defer s.progress.Unlock()
 			o.Progress(r)
 		}
 		return
-	case u.Path == "/getCaseInfo" && known:
+	case path == "/getCaseInfo" && known:
 		c := cases[number-1]
-		reply = fmt.Sprintf(`{"id":%q,"description":%q}`, c.ID, c.Title)
-	case u.Path == "/getCaseStatus" && known:
+		info, _ := json.Marshal(struct { // of strings, which cannot fail
+			ID          string `json:"id"`
+			Description string `json:"description"`
+		}{c.ID, c.Title})
+		reply = string(info)
+	case path == "/getCaseStatus" && known:
 		s.mu.Lock()
 		r, ok := s.results[agent][cases[number-1].ID]
 		s.mu.Unlock()
@@ -227,7 +227,7 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 			v = r.Verdict().String()
 		}
 		reply = fmt.Sprintf(`{"behavior":%q}`, v)
-	case u.Path == "/updateReports":
+	case path == "/updateReports":
 		s.await(ctx, agent, o)
 		if s.Reported != nil {
 			s.Reported(agent, s.Results(agent))
@@ -236,14 +236,30 @@ func (s *Clients) serve(ctx context.Context, conn net.Conn, o *Options, cases []
 		fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", http.StatusNotFound, http.StatusText(http.StatusNotFound))
 		return
 	}
-	c := &Case{ID: u.Path, Script: script{opens()}}
+	c := &Case{ID: path, Script: script{opens()}}
 	if reply != "" {
 		c.Script = script{opens(), send(text(reply))}
 	}
 	at(c).result()
-	if u.Path == "/updateReports" && s.Once {
+	if path == "/updateReports" && s.Once {
 		end()
 	}
+}
+
+// asks reads what a client asks for in the first line of its request. A number
+// that is none is 0.
+func asks(head []byte) (path, agent string, number int, ok bool) {
+	fields := strings.Fields(string(head[:firstLine(head)]))
+	if len(fields) < 2 {
+		return "", "", 0, false
+	}
+	u, err := url.ParseRequestURI(fields[1])
+	if err != nil {
+		return "", "", 0, false
+	}
+	q := u.Query()
+	number, _ = strconv.Atoi(q.Get("case"))
+	return u.Path, q.Get("agent"), number, true
 }
 
 // readHead reads up to the empty line; rest came behind it.
