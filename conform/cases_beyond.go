@@ -193,7 +193,7 @@ func failureCases() []Case {
 	bad := packedText(blocks().begin(3).tail())
 	early := func(title string, first frame, rest ...frame) Case {
 		return Case{Title: "seen at once: " + title, Script: script{
-			failsFastStep{[]int{1007, 1002}, script{send(first)}, script{send(rest...)}},
+			failsFastStep{failsStep{codes: []int{1007, 1002}}, script{send(first)}, script{send(rest...)}},
 		}}
 	}
 	end := cont("\x00")

@@ -125,7 +125,7 @@ func compressedShapes() []Case {
 	add("an uncompressed message in frames between compressed ones in frames",
 		echo(append(append(few(opText, 900).deflated().split(50), few(opText, 800).split(50)...), few(opText, 900).deflated().split(50)...)...))
 	c = add("a ping, a pong and a compressed message in the same write",
-		send(ping("1"), pong("unasked"), few(opText, 1).deflated(), ping("2")), wantAll(pong("1"), few(opText, 1), pong("2")))
+		send(ping("1"), pong("unasked"), few(opText, 1).deflated(), ping("2")), pongsAmong([]frame{few(opText, 1)}, ping("1"), ping("2")))
 	c.Spec, c.Rule = "RFC 7692, 6.1", "control frames are not compressed, and do not matter to what is"
 	c = add("a close right behind compressed messages",
 		send(few(opText, 1).deflated(), few(opText, 2).deflated(), closing(1000, "")), lastWords(1000, few(opText, 1), few(opText, 2)))

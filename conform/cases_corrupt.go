@@ -170,7 +170,7 @@ func failsUnless(taken func(s *session, ev event) (bool, error), codes ...int) S
 		if ok, err := taken(s, ev); ok || err != nil {
 			return err
 		}
-		return failsStep{codes}.judge(s, ev)
+		return failsStep{codes: codes}.judge(s, ev)
 	})
 }
 
@@ -195,7 +195,7 @@ func mayFail(m frame, note string) Step {
 		}
 		if ev.kind == opClose && (ev.code == 1007 || ev.code == 1002) {
 			s.mark(Informational, note)
-			return failsStep{[]int{1007, 1002}}.judge(s, ev)
+			return failsStep{codes: []int{1007, 1002}}.judge(s, ev)
 		}
 		return s.same(ev, m)
 	})

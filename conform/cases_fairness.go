@@ -274,6 +274,8 @@ func farewell(talk bool) Step {
 			switch {
 			case err == nil && it.end != nil:
 				return nil
+			case err == nil && it.isControl(): // the RFC forbids data
+				s.markClose(NonStrict, "after its Close it sent "+it.frame.String())
 			case err == nil:
 				return s.failed("it failed the connection, but sent %s", it.frame)
 			}

@@ -200,13 +200,13 @@ func originRequests() []Case {
 // refusals looks at how servers refuse.
 func refusals() []Case {
 	const (
-		next     = "nothing behind a refused handshake becomes a WebSocket: who stands between believes that no request is there"
-		upgraded = "it upgrades a second request that came behind a refused one"
+		next     = "a request behind a refused one is one more, or goes unanswered; not to upgrade it is safer, as who stands between may not see it"
+		upgraded = "it upgrades a second request that came behind a refused one, as RFC 9112, 9.3.2 allows"
 	)
 	second := func(title string, edits ...edit) Case {
-		return Case{Title: title, Spec: "RFC 6455, 4.1", Rule: next, Script: script{after(func(s *session, r *http.Response, rest []byte) error {
+		return Case{Title: title, Spec: "RFC 9112, 9.3.2", Rule: next, Script: script{after(func(s *session, r *http.Response, rest []byte) error {
 			if bytes.Contains(rest, []byte("HTTP/1.1 101")) {
-				s.mark(NonStrict, upgraded)
+				s.mark(Informational, upgraded)
 			}
 			return nil
 		}, append(edits, followed())...)}}

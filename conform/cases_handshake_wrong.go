@@ -33,7 +33,8 @@ func wrongRequests() []Case {
 			Case{Title: "HTTP/1.0 with keep-alive", Script: script{
 				asked{edits: []edit{line("GET {path} HTTP/1.0"), set("Connection", "keep-alive, Upgrade")}, accept: Failed, plain: true, statuses: anyError}}},
 			first("HTTP/0.9", "GET {path} HTTP/0.9"),
-			first("HTTP/2.0", "GET {path} HTTP/2.0"),
+			Case{Title: "HTTP/2.0", Script: script{asked{edits: []edit{line("GET {path} HTTP/2.0")}, accept: NonStrict, plain: true, drop: true, statuses: anyError,
+				note: "HTTP/2.0 is higher than HTTP/1.1, but has no such requests"}}},
 			first("no version", "GET {path}"),
 			first("http/1.1 in lower case", "GET {path} http/1.1"),
 			first("HTTP/1.1 with more behind it", "GET {path} HTTP/1.1x"),

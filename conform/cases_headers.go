@@ -73,25 +73,6 @@ func maskedWrong() []Case {
 			Case{Title: "a ping, masked with zeros", Script: script{send(ping("x").masked().keyed(zero)), drops()}})...)
 }
 
-// drops is fails for a wrong mask: RFC 6455, 5.1 leaves it open whether a Close is
-// sent.
-func drops() Step {
-	return do(func(s *session) error {
-		ev, err := s.next(s.wait())
-		switch {
-		case err == errSilence:
-			return s.failed("it did not close the connection within %v", s.wait())
-		case err != nil:
-			return err
-		case ev.kind == 0 && ev.end != errEndless:
-			s.over = true
-			s.mark(Informational, "it ends the stream without a Close, as RFC 6455, 5.1 allows")
-			return nil
-		}
-		return failsStep{[]int{1002}}.judge(s, ev)
-	})
-}
-
 // maskKeys is 11.3: every key unmasks every length at every offset.
 func maskKeys() []Case {
 	const rule = "byte i of the payload is masked with byte i modulo 4 of the key, whatever the key, the length and where in memory it is"
@@ -327,7 +308,7 @@ func failsOr(f frame, note string) Step {
 			s.mark(NonStrict, note)
 			return nil
 		}
-		return failsStep{[]int{1002}}.judge(s, ev)
+		return failsStep{codes: []int{1002}}.judge(s, ev)
 	})
 }
 

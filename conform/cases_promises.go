@@ -81,7 +81,7 @@ func tooMuch() Step {
 		if err != nil {
 			return err
 		}
-		return failsStep{[]int{1009}}.judge(s, ev)
+		return failsStep{codes: []int{1009}}.judge(s, ev)
 	})
 }
 

@@ -94,7 +94,7 @@ func failsInside(f frame, offsets ...int) Step {
 			s.write(p[from:])
 			return nil
 		})
-		return failsFastStep{[]int{1007}, first, []Step{rest}}.run(s)
+		return failsFastStep{failsStep{codes: []int{1007}}, first, []Step{rest}}.run(s)
 	})
 }
 
@@ -136,5 +136,5 @@ func pongThenFails(s *session) error {
 	if err != nil {
 		return s.failed("it did not fail the connection within %v", s.wait())
 	}
-	return failsStep{[]int{1007}}.judge(s, ev)
+	return failsStep{codes: []int{1007}}.judge(s, ev)
 }

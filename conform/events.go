@@ -91,6 +91,9 @@ func (s *session) frame(it item) (ev event, whole bool, err error) {
 		return ev, false, broke(ruleMasked, "it does not mask: %s", f)
 	case f.op > opPong || f.op > opBinary && f.op < opClose:
 		return ev, false, broke(ruleOpcode, "it sent %s", f)
+	case (s.code != 0 || s.over) && f.op >= opClose: // the RFC forbids data
+		s.markClose(NonStrict, "after its Close it sent "+f.String())
+		return ev, false, nil
 	case s.code != 0 || s.over:
 		return ev, false, broke(ruleAfter, "after its Close it sent %s", f)
 	case f.rsv&(rsv2|rsv3) != 0 || f.rsv != 0 && s.agreed == nil:

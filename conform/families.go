@@ -55,7 +55,12 @@ var nonZero = [...]byte{rsv3, rsv2, rsv2 | rsv3, rsv1, rsv1 | rsv3, rsv1 | rsv2,
 
 // failsBehind wants the echo of m, which was right, and then the connection failed
 // for what came behind it. To fail it at once, without the echo, is a peer's right.
-func failsBehind(m frame, codes ...int) Step {
+func failsBehind(m frame, codes ...int) Step { return behindEcho(m, failsStep{codes: codes}) }
+
+// dropsBehind is failsBehind for a wrong mask.
+func dropsBehind(m frame) Step { return behindEcho(m, wrongMask) }
+
+func behindEcho(m frame, fails failsStep) Step {
 	return do(func(s *session) error {
 		ev, err := s.expect(m)
 		switch {
@@ -63,12 +68,12 @@ func failsBehind(m frame, codes ...int) Step {
 			return err
 		case ev.kind == ended || ev.kind == opClose:
 			s.mark(Informational, "it fails the connection at once and does not answer what came before the wrong frame")
-			return failsStep{codes}.judge(s, ev)
+			return fails.judge(s, ev)
 		}
 		if err := s.same(ev, m); err != nil {
 			return err
 		}
-		return fails(codes...).run(s)
+		return fails.run(s)
 	})
 }
 

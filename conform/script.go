@@ -189,9 +189,18 @@ func silent(d time.Duration) Step {
 // with the code, and the stream ends. RFC 6455, 7.1.7. Codes after the first are
 // as good. A peer that ends the stream without a Close does what it SHOULD not; one
 // with another code that means a failure is not strict either.
-func fails(codes ...int) Step { return failsStep{codes} }
+func fails(codes ...int) Step { return failsStep{codes: codes} }
 
-type failsStep struct{ codes []int }
+type failsStep struct {
+	codes []int
+	drop  bool // the RFC leaves it open whether a Close is sent
+}
+
+// drops is fails for a wrong mask: it is RFC 6455, 5.1, that leaves it open whether
+// a Close is sent.
+func drops() Step { return wrongMask }
+
+var wrongMask = failsStep{codes: []int{1002}, drop: true}
 
 func (st failsStep) run(s *session) error {
 	ev, err := s.next(s.wait())
@@ -210,6 +219,9 @@ func (st failsStep) judge(s *session, ev event) error {
 	switch {
 	case ev.kind == 0 && ev.end == errEndless:
 		return s.failed("it sends without end")
+	case ev.kind == 0 && st.drop:
+		s.mark(Informational, "it ends the stream without a Close, as RFC 6455, 5.1 allows")
+		return nil
 	case ev.kind == 0:
 		s.markClose(NonStrict, "it ended the stream without a Close")
 		return nil
@@ -248,7 +260,12 @@ func (s *session) goneWith(unread bool) {
 			return
 		}
 	}
+	until := time.Now().Add(s.wait())
 	it, err := s.take(s.wait())
+	for err == nil && it.isControl() { // the RFC forbids data
+		s.markClose(NonStrict, "after its Close it sent "+it.frame.String())
+		it, err = s.take(time.Until(until))
+	}
 	switch {
 	case err == errSilence && s.client:
 		s.markClose(Failed, fmt.Sprintf("the server did not end the TCP connection within %v (RFC 6455, 7.1.1)", s.wait()))
@@ -279,12 +296,12 @@ func codeBack(code int) int {
 // rest is not strict.
 func failsFast(code int, first frame, rest ...frame) Step {
 	return do(func(s *session) error {
-		return failsFastStep{[]int{code}, []Step{send(first)}, []Step{send(rest...)}}.run(s)
+		return failsFastStep{failsStep{codes: []int{code}}, []Step{send(first)}, []Step{send(rest...)}}.run(s)
 	})
 }
 
 type failsFastStep struct {
-	codes       []int
+	fails       failsStep
 	first, rest []Step
 }
 
@@ -297,7 +314,7 @@ func (st failsFastStep) run(s *session) error {
 		if err := s.play(st.rest); err != nil {
 			return err
 		}
-		if err := fails(st.codes...).run(s); err != nil {
+		if err := st.fails.run(s); err != nil {
 			return err
 		}
 		s.mark(NonStrict, "it noticed only when all had come")
@@ -306,7 +323,7 @@ func (st failsFastStep) run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return failsStep{st.codes}.judge(s, ev)
+	return st.fails.judge(s, ev)
 }
 
 // closed wants the peer to answer our Close with the code, and the stream to end.
@@ -473,7 +490,7 @@ func also(then ...Step) Step {
 		}
 		s.behavior, s.close = max(s.behavior, other.behavior), max(s.close, other.close)
 		for _, note := range other.notes {
-			s.notes = append(s.notes, "another connection: "+note)
+			s.remark("another connection: " + note)
 		}
 		if f := (*finding)(nil); errors.As(err, &f) {
 			return &finding{f.verdict, "another connection: " + f.note, f.rule}

@@ -79,6 +79,11 @@ type item struct {
 	end   error  // io.EOF: orderly
 }
 
+// isControl reports whether it is a control frame with a right header.
+func (it *item) isControl() bool {
+	return it.end == nil && it.body == nil && it.wrong == nil && it.frame.op >= opClose
+}
+
 // A finding ends a script.
 type finding struct {
 	verdict Verdict
@@ -99,15 +104,19 @@ func broke(r *rule, format string, args ...any) error {
 // mark notes a verdict on the behaviour and lets the script go on.
 func (s *session) mark(v Verdict, note string) {
 	s.behavior = max(s.behavior, v)
-	if note != "" {
-		s.notes = append(s.notes, note)
-	}
+	s.remark(note)
 }
 
 // markClose is mark for how the connection ended.
 func (s *session) markClose(v Verdict, note string) {
 	s.close = max(s.close, v)
-	if note != "" {
+	s.remark(note)
+}
+
+// remark adds a note, once: a peer may do the same thing again and again.
+func (s *session) remark(note string) {
+	const most = 20
+	if note != "" && len(s.notes) < most && !slices.Contains(s.notes, note) {
 		s.notes = append(s.notes, note)
 	}
 }
@@ -128,8 +137,12 @@ func newSession(ctx context.Context, c *Case, o *Options, t *Target, conn net.Co
 
 // result runs the script and judges.
 func (s *session) result() Result {
-	budget := time.AfterFunc(s.o.budget(s.c), func() { s.conn.Close() })
-	defer budget.Stop()
+	run := s.ctx
+	var cancel context.CancelFunc // the connections beside this one end with it
+	s.ctx, cancel = context.WithTimeout(run, s.o.budget(s.c))
+	defer cancel()
+	over := context.AfterFunc(s.ctx, func() { abort(s.conn) })
+	defer over()
 	err := s.play(s.c.Script)
 	if err == nil && !s.over {
 		err = s.play(script{open{}, end{}})
@@ -137,8 +150,8 @@ func (s *session) result() Result {
 	var f *finding
 	switch {
 	case err == nil:
-	case s.ctx.Err() != nil:
-		s.mark(Failed, "given up: "+context.Cause(s.ctx).Error())
+	case run.Err() != nil:
+		s.mark(Failed, "given up: "+context.Cause(run).Error())
 	case errors.As(err, &f):
 		s.mark(f.verdict, f.note)
 		s.rule = f.rule

@@ -319,7 +319,7 @@ var (
 	ruleSequence = &rule{"the frames of two messages are not mixed, and a continuation continues something", "RFC 6455, 5.4"}
 	ruleText     = &rule{"a text message is valid UTF-8", "RFC 6455, 5.6 and 8.1"}
 	ruleBody     = &rule{"the body of a Close is a code that may be sent and a reason in UTF-8", "RFC 6455, 5.5.1 and 7.4"}
-	ruleAfter    = &rule{"nothing is sent after a Close", "RFC 6455, 5.5.1"}
+	ruleAfter    = &rule{"no data frame is sent after a Close", "RFC 6455, 5.5.1"}
 	ruleRSV1     = &rule{"RSV1 is set in the first frame of a compressed message only", "RFC 7692, 6"}
 	ruleInflate  = &rule{"a compressed message is DEFLATE within the agreed window and context", "RFC 7692, 7.2"}
 )

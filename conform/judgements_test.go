@@ -1,0 +1,184 @@
+package conform
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/wstest"
+)
+
+// against runs a case against servers that do this once the handshake is made.
+func against(t *testing.T, c *Case, peer func(h *hostileConn)) (r Result) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		target := &Target{Host: "example.com", Path: "/", Dial: func(context.Context) (net.Conn, error) {
+			ours, theirs := wstest.NewLink(nil)
+			go func() {
+				defer theirs.Close()
+				if answerRight(theirs) == nil {
+					peer(&hostileConn{theirs, false, t})
+				}
+			}()
+			return ours, nil
+		}}
+		results := TestServer(t.Context(), []*Case{c}, target, nil)
+		if len(results) != 1 {
+			t.Fatalf("%d results", len(results))
+		}
+		r = results[0]
+	})
+	return r
+}
+
+func caseNamed(t *testing.T, id string) *Case {
+	t.Helper()
+	chosen, err := Select(Cases(), []string{id})
+	if err != nil || len(chosen) != 1 {
+		t.Fatalf("%s: %d cases, %v", id, len(chosen), err)
+	}
+	return chosen[0]
+}
+
+// Who may leave the Close out, and who should not: RFC 6455, 5.1 and 7.1.7.
+func TestDroppedWithoutClose(t *testing.T) {
+	drops := func(h *hostileConn) { h.Read(make([]byte, 4096)) }
+	for id, want := range map[string]Verdict{
+		"11.1.1": Informational, "7.18.1": Informational, "7.18.2": Informational, // no mask
+		"11.12.1": Informational, // zeros have none
+		"11.12.3": NonStrict,     // what is nothing but ones has
+		"4.1.1":   NonStrict,
+	} {
+		t.Run(id, func(t *testing.T) {
+			if r := against(t, caseNamed(t, id), drops); r.Verdict() != want {
+				t.Errorf("it is %v: %s", r.Verdict(), r.Note)
+			}
+		})
+	}
+}
+
+// RFC 6455, 5.5.1, forbids data behind a Close. Control frames are of no use there.
+func TestFramesBehindClose(t *testing.T) {
+	for _, v := range []struct {
+		name   string
+		frames []frame
+		want   Verdict
+	}{
+		{"nothing", nil, OK},
+		{"a pong", []frame{pong("x")}, NonStrict},
+		{"a thousand pongs", many(pong("x"), 1000), NonStrict},
+		{"a second Close", []frame{closing(1000, "")}, NonStrict},
+		{"a wrong ping", []frame{ping("x").more()}, Failed},
+		{"a message", []frame{text("x")}, Failed},
+		{"a pong and a message", []frame{pong("x"), text("x")}, Failed},
+	} {
+		for _, id := range []string{"7.7.1", "4.1.1", "7.20.1", "16.9.1"} {
+			t.Run(v.name+"/"+id, func(t *testing.T) {
+				code := 1002
+				if id[0] == '7' {
+					code = 1000
+				}
+				r := against(t, caseNamed(t, id), func(h *hostileConn) {
+					h.Read(make([]byte, 4096))
+					h.send(closing(code, ""))
+					for _, f := range v.frames {
+						h.send(f)
+					}
+				})
+				if r.Verdict() != v.want {
+					t.Errorf("it is %v: %s", r.Verdict(), r.Note)
+				}
+				if len(r.Note) > 500 {
+					t.Errorf("the note has %d bytes", len(r.Note))
+				}
+			})
+		}
+	}
+}
+
+// RFC 6455, 5.5.3: of several pings that wait the newest may be answered alone. So
+// no case may want all pongs, but by the words that know this.
+func TestNobodyWantsAllPongs(t *testing.T) {
+	for _, c := range Cases() {
+		for _, st := range c.Script {
+			var frames []frame
+			switch st := st.(type) {
+			case wantStep:
+				frames = st.frames
+			case wantAllStep:
+				frames = st.frames
+			}
+			n := 0
+			for _, f := range frames {
+				if f.op == opPong {
+					n++
+				}
+			}
+			if n > 1 {
+				t.Errorf("%s wants %d pongs: see pongs", c.ID, n)
+			}
+		}
+	}
+}
+
+// TestOthersHaveABudget: the connections of a case end with its time, too.
+func TestOthersHaveABudget(t *testing.T) {
+	var row []Step
+	for range 100 {
+		row = append(row, also(echo(text("hello"))))
+	}
+	c := &Case{ID: "1.1", Title: "many, one after the other", Roles: ForServers, Script: append(script{opens()}, row...)}
+	r := against(t, c, func(h *hostileConn) {
+		buf := make([]byte, 4096)
+		for {
+			if _, err := h.Read(buf); err != nil {
+				return
+			}
+			elapse(4 * time.Second)
+			h.send(text("hello"))
+			h.Read(buf)
+			h.send(closing(1000, ""))
+		}
+	})
+	if o := (*Options)(nil).filled(); r.Verdict() != Failed || r.Duration > o.budget(c)+time.Second {
+		t.Errorf("it is %v in %v: %s", r.Verdict(), r.Duration, r.Note)
+	}
+}
+
+// What clients are told of cases is JSON, and Progress may ask for results.
+func TestCaseInfo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		title := "quotes \"\\, \x7f, \u202e and \U000e0041"
+		c := &Case{ID: "1.1", Title: title, Roles: ForClients, Script: script{send(closing(1000, "")), closed(1000)}}
+		var seen []Result
+		clients := &Clients{Cases: []*Case{c}, Once: true}
+		clients.Options = &Options{Progress: func(Result) { seen = clients.Results("a") }}
+		n := wstest.NewNetwork(nil)
+		l := n.Listen("example.com:80")
+		done := make(chan error, 1)
+		go func() { done <- clients.Serve(t.Context(), l) }()
+		for _, path := range []string{"/getCaseInfo?case=1", "/runCase?case=1&agent=a", "/updateReports?agent=a"} {
+			c, err := curlew.Dial(t.Context(), "ws://example.com"+path, &curlew.DialOptions{DialContext: n.DialContext})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, p, err := c.Read(t.Context(), nil)
+			if strings.HasPrefix(path, "/getCaseInfo") {
+				var info struct{ ID, Description string }
+				if err != nil || json.Unmarshal(p, &info) != nil || info.ID != "1.1" || info.Description != title {
+					t.Errorf("%v, %s, %q", err, p, info)
+				}
+			}
+			c.Read(t.Context(), nil)
+		}
+		if err := <-done; err != nil || len(seen) != 1 {
+			t.Errorf("%v, %d results", err, len(seen))
+		}
+		time.Sleep(time.Minute) // what lingers
+	})
+}
