@@ -23,6 +23,7 @@ need nodejs has node
 need npm has npm
 need chromium browser
 need squid has squid
+need systemd sh -c '[ "$(go env GOOS)" != linux ] || command -v systemd-socket-activate'
 need python3-websockets sh -c '/usr/bin/python3 -c "import websockets" || python3 -c "import websockets"'
 
 # install runs apt-get as root. A user's own machine is not changed behind their

@@ -63,7 +63,7 @@ func openAll(g *generation, have []*source) (all, unused []*source, err error) {
 			unused = slices.Delete(unused, i, i+1)
 			continue
 		}
-		src, err := open(l)
+		src, err := g.server.open(l)
 		if err != nil {
 			failed = append(failed, err)
 			continue
@@ -82,17 +82,28 @@ func openAll(g *generation, have []*source) (all, unused []*source, err error) {
 	return all, unused, nil
 }
 
-func open(l site.Listen) (*source, *site.Error) {
-	if l.Network == "unix" {
-		if err := removeStale(l.Address); err != nil {
-			return nil, l.From.Errorf("cannot listen at %s: %v", l.Address, err)
+func (s *Server) open(l site.Listen) (*source, *site.Error) {
+	ln, err := s.given(l)
+	if ln == nil && err == nil {
+		if l.Network == "unix" {
+			err = removeStale(l.Address)
+		}
+		if err == nil {
+			ln, err = net.Listen(l.Network, l.Address)
 		}
 	}
-	ln, err := net.Listen(l.Network, l.Address)
 	if err != nil {
 		return nil, l.From.Errorf("cannot listen at %s: %s", l.Address, reason(err))
 	}
 	return &source{Listener: ln, from: l, gone: make(chan struct{})}, nil
+}
+
+// given returns a listener of the program's, or nil.
+func (s *Server) given(l site.Listen) (net.Listener, error) {
+	if s.listen == nil {
+		return nil, nil
+	}
+	return s.listen(l.Network, l.Address)
 }
 
 // reason says why listening failed, and what can be done.

@@ -24,6 +24,12 @@ type Options struct {
 
 	// Log is where the server writes to: nil is nowhere.
 	Log *slog.Logger
+
+	// Listen is asked for the listener of an address of the site, network and
+	// address as net.Listen has them, before the server opens one itself: that
+	// is what it does if Listen is nil or returns nil without an error. A
+	// program gives away here what it has inherited.
+	Listen func(network, address string) (net.Listener, error)
 }
 
 // A Server runs a site. Listen and then Serve are called once each. Reload, Close
@@ -31,6 +37,7 @@ type Options struct {
 type Server struct {
 	handlers              map[string]route.Constructor
 	log                   *slog.Logger
+	listen                func(network, address string) (net.Listener, error)
 	conns                 conns
 	connections, refusing places // of connections: those in order, and those that are refused
 
@@ -52,7 +59,7 @@ type Server struct {
 // New prepares to run a site: handlers are made, certificates read. Errors about
 // a place in the file are [site.Errors]; all of them are found.
 func New(s *site.Site, o Options) (*Server, error) {
-	srv := &Server{handlers: o.Handlers, log: o.Log, closing: make(chan struct{})}
+	srv := &Server{handlers: o.Handlers, log: o.Log, listen: o.Listen, closing: make(chan struct{})}
 	if srv.log == nil {
 		srv.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"curlew.example/curlew/server"
@@ -21,6 +22,7 @@ import (
 	"curlew.example/curlew/server/handler/redirect"
 	"curlew.example/curlew/server/handler/respond"
 	"curlew.example/curlew/server/handler/static"
+	"curlew.example/curlew/server/internal/systemd"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
 	"curlew.example/curlew/server/web"
@@ -57,8 +59,12 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 	level := new(slog.LevelVar)
 	level.Set(levelOf(&s.Log))
 	log := newLog(p.Stderr, level, s.Log.Format.Value)
+	inherited, err := systemd.Inherit()
+	if err != nil {
+		return err
+	}
 	programs := &exec.Processes{Log: log}
-	srv, err := server.New(s, server.Options{Handlers: c.handlers(programs), Log: log})
+	srv, err := server.New(s, server.Options{Handlers: c.handlers(programs), Log: log, Listen: inherited.Listen})
 	if err != nil {
 		return p.told(err)
 	}
@@ -72,14 +78,27 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 	for _, url := range srv.URLs() {
 		fmt.Fprintln(p.Stdout, "listening on", url)
 	}
+	for _, name := range inherited.Unused() {
+		log.Warn("an inherited socket is in no listen of the site; nobody answers there", "socket", name)
+	}
+	tell := func(lines ...string) {
+		if err := systemd.Notify(lines...); err != nil {
+			log.Warn(err.Error())
+		}
+	}
+	tell("READY=1", "STATUS=listening on "+strings.Join(srv.URLs(), " "))
 	ctx, cancel := context.WithCancel(ctx)
+	told := make(chan struct{})
+	context.AfterFunc(ctx, func() { defer close(told); tell("STOPPING=1", "STATUS=draining") })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
 			select {
 			case <-again:
-				c.reload(ctx, srv, level, log, p)
+				tell(systemd.Reloading()...)
+				status := c.reload(ctx, srv, level, log, p)
+				tell("READY=1", "STATUS="+status)
 			case <-ctx.Done():
 				return
 			}
@@ -89,11 +108,13 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 	programs.Wait() // they have exec.killAfter
 	cancel()
 	<-done
+	<-told
 	return err
 }
 
-// reload reads the file again. A bad one changes nothing and says why.
-func (c *serve) reload(ctx context.Context, srv *server.Server, level *slog.LevelVar, log *slog.Logger, p *Program) {
+// reload reads the file again and returns how that went, in a few words. A bad one
+// changes nothing and says why.
+func (c *serve) reload(ctx context.Context, srv *server.Server, level *slog.LevelVar, log *slog.Logger, p *Program) string {
 	s, err := awaited(ctx, c.load)
 	if err == nil {
 		before := srv.URLs()
@@ -105,10 +126,11 @@ func (c *serve) reload(ctx context.Context, srv *server.Server, level *slog.Leve
 					fmt.Fprintln(p.Stdout, "listening on", url)
 				}
 			}
-			return
+			return "listening on " + strings.Join(srv.URLs(), " ")
 		}
 	}
 	log.Error("not reloaded; everything stays as it was", "file", c.File, "error", printable(err.Error()))
+	return "not reloaded: " + printable(err.Error())
 }
 
 // handlers are those of the site that is served.
