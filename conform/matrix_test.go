@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -174,7 +175,8 @@ func (sub *subject) play(ctx context.Context, c *curlew.Conn) {
 // of a full queue instead of closing, so that an echo can wait.
 func (sub *subject) settings() *curlew.Options {
 	o := sub.options
-	o.MaxMessage, o.MaxFragments, o.WhenFull = large, countless, curlew.WhenFullDropNewest
+	o.MaxMessage, o.MaxFragments = cmp.Or(o.MaxMessage, large), cmp.Or(o.MaxFragments, countless)
+	o.WhenFull = curlew.WhenFullDropNewest
 	return &o
 }
 
