@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,14 +18,15 @@ import (
 func against(t *testing.T, c *Case, peer func(h *hostileConn)) (r Result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		var servers sync.WaitGroup
 		target := &Target{Host: "example.com", Path: "/", Dial: func(context.Context) (net.Conn, error) {
 			ours, theirs := wstest.NewLink(nil)
-			go func() {
+			servers.Go(func() {
 				defer theirs.Close()
 				if answerRight(theirs) == nil {
 					peer(&hostileConn{theirs, false, t})
 				}
-			}()
+			})
 			return ours, nil
 		}}
 		results := TestServer(t.Context(), []*Case{c}, target, nil)
@@ -32,6 +34,7 @@ func against(t *testing.T, c *Case, peer func(h *hostileConn)) (r Result) {
 			t.Fatalf("%d results", len(results))
 		}
 		r = results[0]
+		servers.Wait()
 	})
 	return r
 }
@@ -89,6 +92,8 @@ func TestFramesBehindClose(t *testing.T) {
 					for _, f := range v.frames {
 						h.send(f)
 					}
+					h.Conn.(*wstest.End).CloseWrite()
+					h.swallow()
 				})
 				if r.Verdict() != v.want {
 					t.Errorf("it is %v: %s", r.Verdict(), r.Note)
