@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "screen": screen, "serve": serving, "stop": stopping, "reload": reloading, "get": get, "peer": peer, "proxy": connectProxy,
+			"exits": exits, "screen": screen, "serve": serving, "shut": stopping, "reload": reloading, "get": get, "peer": peer, "proxy": connectProxy,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_PROXY", "")
@@ -168,7 +168,7 @@ func reloading(ts *testscript.TestScript, neg bool, args []string) {
 	b.stderr.await(n, args[1])
 }
 
-// stop NAME [SIGNAL]: tells a server to stop; it must exit with 0. NAME.out and
+// shut NAME [SIGNAL]: tells a server to stop; it must exit with 0. NAME.out and
 // NAME.err are what it said.
 func stopping(ts *testscript.TestScript, neg bool, args []string) {
 	b := ts.Value(started{}).(map[string]*background)[args[0]]
