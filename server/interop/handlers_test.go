@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +46,44 @@ var examples = map[string]struct {
 			t.Errorf("the first is told %s", line)
 		}
 		first.end(t)
+	}},
+	"exec": {map[string]string{
+		"tools/shout": "#!/bin/sh\nwhile read -r x; do echo \"$x\" | tr a-z A-Z; done\n",
+		"tools/who":   "#!/bin/sh\necho \"$HTTP_USER_AGENT\"\n",
+		"tools/plain": "no program",
+	}, func(t *testing.T, e *example) {
+		c := e.open(t, 0)
+		c.says(t, "Rosa", "Hello, Rosa!")
+		c.says(t, "$(id) ; *", "Hello, $(id) ; *!")
+		c.end(t)
+		at := "ws://" + e.at + "/run/"
+		shout, err := curlew.Dial(t.Context(), at+"shout", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shout.Write(t.Context(), curlew.Text, []byte("hello"))
+		if typ, p, err := shout.Read(t.Context(), nil); typ != curlew.Text || string(p) != "HELLO" || err != nil {
+			t.Errorf("%v %q %v", typ, p, err)
+		}
+		shout.Write(t.Context(), curlew.Text, []byte("two\nlines"))
+		if _, _, err := shout.Read(t.Context(), nil); err.(*curlew.CloseError).Code != curlew.InvalidPayload {
+			t.Error(err)
+		}
+		who, err := curlew.Dial(t.Context(), at+"who", &curlew.DialOptions{Options: curlew.Options{Header: http.Header{"User-Agent": {"me"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, p, err := who.Read(t.Context(), nil); string(p) != "me" || err != nil {
+			t.Errorf("%q %v", p, err)
+		}
+		if _, _, err := who.Read(t.Context(), nil); err.(*curlew.CloseError).Code != curlew.NormalClosure {
+			t.Error(err)
+		}
+		for _, tool := range []string{"none", "plain", "..%2F..%2Fbin%2Fsh"} {
+			if _, err := curlew.Dial(t.Context(), at+tool, nil); err.(*curlew.HandshakeError).Status != 404 {
+				t.Errorf("%s: %v", tool, err)
+			}
+		}
 	}},
 	"file": {map[string]string{"tides.csv": "time,height\n06:12,3.1\n", "charts/emden/pier.png": "\x89PNG"}, func(t *testing.T, e *example) {
 		c := e.open(t, 0)
@@ -90,6 +129,9 @@ func TestHandlersPage(t *testing.T) {
 			}
 			e := &example{program: program, dir: t.TempDir()}
 			files := map[string]string{"site.json5": m[1]}
+			for _, m := range regexp.MustCompile("(?s)```text\n(#![^\n]*\n# ([^\n]*)\n.*?)```").FindAllStringSubmatch(text, -1) {
+				files[m[2]] = m[1] // programs say their names
+			}
 			for name, content := range x.files {
 				files[name] = content
 			}
@@ -98,7 +140,11 @@ func TestHandlersPage(t *testing.T) {
 				if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(name, []byte(content), 0o666); err != nil {
+				mode := os.FileMode(0o666)
+				if strings.HasPrefix(content, "#!") {
+					mode = 0o777
+				}
+				if err := os.WriteFile(name, []byte(content), mode); err != nil {
 					t.Fatal(err)
 				}
 			}
