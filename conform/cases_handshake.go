@@ -66,7 +66,11 @@ func rightRequests() []Case {
 	accepted := func(title string, edits ...edit) Case {
 		return Case{Title: title, Script: script{opens(edits...), echo(ahoy)}}
 	}
-	lists := "RFC 9110, 5.3 and 5.6.1"
+	several := func(title string, edits ...edit) Case { // RFC 9110, 7.8, lets it ignore an Upgrade
+		return Case{Title: title, Script: script{asked{edits: edits, refuse: NonStrict, plain: true,
+			note: "it does not read Upgrade as a list, where websocket is one of several protocols"}}}
+	}
+	lists := "RFC 9110, 5.3, 5.6.1 and 7.8"
 	all := group("8.1", "RFC 6455, 4.2", "a request that has all that 4.2.1 lists is answered with 101, Upgrade, Connection and Sec-WebSocket-Accept",
 		accepted("a right request"),
 		Case{Title: "the key of the RFC's example", Script: script{opensWith(func(s *session, got http.Header) error {
@@ -110,9 +114,9 @@ func rightRequests() []Case {
 		accepted("Connection on two lines, Upgrade on the second", set("Connection", "keep-alive"), add("Connection", "Upgrade")),
 		accepted("Connection on two lines, Upgrade on the first", add("Connection", "keep-alive")),
 		accepted("Connection with ten other options", set("Connection", "a, b, c, d, e, f, g, h, i, j, Upgrade")),
-		accepted("Upgrade: h2c, websocket", set("Upgrade", "h2c, websocket")),
-		accepted("Upgrade: websocket, h2c", set("Upgrade", "websocket, h2c")),
-		accepted("Upgrade on two lines", set("Upgrade", "h2c"), add("Upgrade", "websocket")),
+		several("Upgrade: h2c, websocket", set("Upgrade", "h2c, websocket")),
+		several("Upgrade: websocket, h2c", set("Upgrade", "websocket, h2c")),
+		several("Upgrade on two lines", set("Upgrade", "h2c"), add("Upgrade", "websocket")),
 	)...)
 	all = append(all, group("8.4", "RFC 9112, 5", "space around values is not part of them, the order of fields does not matter, unknown fields are ignored",
 		accepted("no space before the values", colon(":")),

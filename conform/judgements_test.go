@@ -3,6 +3,7 @@ package conform
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -15,7 +16,17 @@ import (
 )
 
 // against runs a case against servers that do this once the handshake is made.
-func against(t *testing.T, c *Case, peer func(h *hostileConn)) (r Result) {
+func against(t *testing.T, c *Case, peer func(h *hostileConn)) Result {
+	t.Helper()
+	return meets(t, c, func(conn net.Conn) {
+		if answerRight(conn) == nil {
+			peer(&hostileConn{conn, false, t})
+		}
+	})
+}
+
+// meets runs a case against servers that do this with a connection.
+func meets(t *testing.T, c *Case, serve func(conn net.Conn)) (r Result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var servers sync.WaitGroup
@@ -23,9 +34,7 @@ func against(t *testing.T, c *Case, peer func(h *hostileConn)) (r Result) {
 			ours, theirs := wstest.NewLink(nil)
 			servers.Go(func() {
 				defer theirs.Close()
-				if answerRight(theirs) == nil {
-					peer(&hostileConn{theirs, false, t})
-				}
+				serve(theirs)
 			})
 			return ours, nil
 		}}
@@ -102,6 +111,51 @@ func TestFramesBehindClose(t *testing.T) {
 					t.Errorf("the note has %d bytes", len(r.Note))
 				}
 			})
+		}
+	}
+}
+
+// What HTTP lets a server do with a handshake is not FAILED.
+func TestHandshakesLeftToHTTP(t *testing.T) {
+	const refusal, page = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	answer := func(text string) func(net.Conn) {
+		return func(conn net.Conn) {
+			conn.Read(make([]byte, 4096))
+			io.WriteString(conn, text)
+		}
+	}
+	for _, v := range []struct {
+		name, id string
+		serve    func(net.Conn)
+		want     Verdict
+	}{
+		{"an Upgrade of several is refused", "8.3.9", answer(refusal), NonStrict},
+		{"an Upgrade of several is passed over", "8.3.9", answer(page), Informational},
+		{"a right one is refused", "8.1.1", answer(refusal), Failed},
+		{"a request behind a refused one is upgraded", "8.29.3", answer(refusal + "HTTP/1.1 101 Switching Protocols\r\n\r\n"), Informational},
+		{"HTTP/2.0 is above 1.1", "8.9.4", echoFrames, NonStrict},
+		{"HTTP/1.0 is not", "8.9.1", echoFrames, Failed},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			if r := meets(t, caseNamed(t, v.id), v.serve); r.Verdict() != v.want {
+				t.Errorf("it is %v: %s", r.Verdict(), r.Note)
+			}
+		})
+	}
+}
+
+// echoFrames takes any handshake, and sends back what comes in one piece.
+func echoFrames(conn net.Conn) {
+	h := &hostileConn{Conn: conn}
+	buf := make([]byte, 4096)
+	for err := answerRight(conn); err == nil; {
+		var n int
+		n, err = conn.Read(buf)
+		if r, size, _, _ := parse(buf[:n]); size > 0 {
+			h.send(frame{op: r.op, payload: r.payload})
+			if r.op == opClose {
+				return
+			}
 		}
 	}
 }
