@@ -133,6 +133,8 @@ func TestHandshakesLeftToHTTP(t *testing.T) {
 		{"an Upgrade of several is passed over", "8.3.9", answer(page), Informational},
 		{"a right one is refused", "8.1.1", answer(refusal), Failed},
 		{"a request behind a refused one is upgraded", "8.29.3", answer(refusal + "HTTP/1.1 101 Switching Protocols\r\n\r\n"), Informational},
+		{"an answer without an end", "8.19.1", answer(strings.Repeat("a", 100_000)), Failed},
+		{"no answer to what is no request", "8.19.1", answer(""), OK},
 		{"HTTP/2.0 is above 1.1", "8.9.4", echoFrames, NonStrict},
 		{"HTTP/1.0 is not", "8.9.1", echoFrames, Failed},
 	} {

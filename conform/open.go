@@ -298,6 +298,9 @@ func (s *session) peersHead() ([]byte, error) {
 			return s.peersHead()
 		default:
 		}
+		if it, err := s.take(0); err == nil && it.end == errLongHead {
+			return nil, s.failed("%v", it.end)
+		}
 		return nil, errGone
 	case <-timer.C:
 		return nil, s.failed("no head of HTTP came within %v", s.wait())

@@ -337,7 +337,7 @@ func (s *session) read(http bool) {
 		for http {
 			i := bytes.Index(buf, []byte("\r\n\r\n"))
 			if i < 0 && len(buf) > 64<<10 {
-				s.put(item{end: errors.New("its head of HTTP has no end")})
+				s.put(item{end: errLongHead})
 				return
 			}
 			if i < 0 && err == nil {
@@ -391,6 +391,8 @@ func (s *session) read(http bool) {
 		}
 	}
 }
+
+var errLongHead = errors.New("its head of HTTP has no end")
 
 // isSwitch reports whether a head is that of a 101.
 func isSwitch(head []byte) bool {
