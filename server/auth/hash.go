@@ -1,0 +1,168 @@
+package auth
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// A hash is what a password is stored as.
+type hash interface {
+	// matches takes the same time whatever the password is.
+	matches(password []byte) bool
+}
+
+// Bounds of what a hash may cost to check: about a second, a quarter of a GB.
+const (
+	maxBcrypt = 14
+	maxMemory = 256 << 10 // KiB
+	maxPasses = 64
+	maxLanes  = 16
+)
+
+func parseHash(s string) (hash, error) {
+	switch {
+	case strings.HasPrefix(s, "$argon2id$"):
+		return parseArgon2(s)
+	case strings.HasPrefix(s, "$2"):
+		cost, err := bcrypt.Cost([]byte(s))
+		switch {
+		case err != nil || len(s) != 60:
+			return nil, errors.New("this is no bcrypt hash")
+		case cost > maxBcrypt:
+			return nil, fmt.Errorf("a bcrypt hash with cost %d takes too long to check; at most %d", cost, maxBcrypt)
+		}
+		return bcryptHash(s), nil
+	}
+	return nil, errors.New("neither a bcrypt nor an argon2id hash; one is made by: htpasswd -nB NAME")
+}
+
+type bcryptHash string
+
+// maxPassword is what bcrypt looks at.
+const maxPassword = 72
+
+func (h bcryptHash) matches(password []byte) bool {
+	return bcrypt.CompareHashAndPassword([]byte(h), password[:min(len(password), maxPassword)]) == nil
+}
+
+// An argon2Hash is "$argon2id$v=19$m=65536,t=3,p=4$salt$sum". RFC 9106.
+type argon2Hash struct {
+	memory, passes uint32
+	lanes          uint8
+	salt, sum      []byte
+}
+
+func parseArgon2(s string) (hash, error) {
+	wrong := errors.New("this is no argon2id hash: $argon2id$v=19$m=65536,t=3,p=4$salt$hash")
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 || parts[2] != "v=19" {
+		return nil, wrong
+	}
+	h := &argon2Hash{}
+	n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.lanes)
+	if err != nil || n != 3 || fmt.Sprintf("m=%d,t=%d,p=%d", h.memory, h.passes, h.lanes) != parts[3] {
+		return nil, wrong
+	}
+	b64 := base64.RawStdEncoding.Strict()
+	var err1, err2 error
+	h.salt, err1 = b64.DecodeString(parts[4])
+	h.sum, err2 = b64.DecodeString(parts[5])
+	switch {
+	case err1 != nil || err2 != nil || len(h.salt) < 8 || len(h.sum) < 16 || len(h.salt) > 64 || len(h.sum) > 64:
+		return nil, wrong
+	case h.passes == 0 || h.lanes == 0 || h.memory < 8*uint32(h.lanes):
+		return nil, wrong
+	case h.memory > maxMemory || h.passes > maxPasses || h.lanes > maxLanes || uint64(h.memory)*uint64(h.passes) > 4*maxMemory:
+		return nil, fmt.Errorf("an argon2id hash with %s takes too much to check", parts[3])
+	}
+	return h, nil
+}
+
+func (h *argon2Hash) matches(password []byte) bool {
+	sum := argon2.IDKey(password, h.salt, h.passes, h.memory, h.lanes, uint32(len(h.sum)))
+	return subtle.ConstantTimeCompare(sum, h.sum) == 1
+}
+
+// Costs bounds what passwords cost: a flood of wrong ones takes at most a quarter
+// of the processors, but one, and of a client one is checked at a time.
+type Costs struct {
+	working chan struct{}
+
+	mu      sync.Mutex
+	waiting int
+	clients map[netip.Prefix]*lane
+}
+
+// A lane is where the passwords of one client wait.
+type lane struct {
+	working chan struct{}
+	waiting int
+}
+
+const (
+	maxQueue = 256 // wait for a password to be checked
+	maxLane  = 8   // of one client
+)
+
+// NewCosts returns Costs to be shared.
+func NewCosts() *Costs {
+	return &Costs{working: make(chan struct{}, max(runtime.GOMAXPROCS(0)/4, 1)), clients: make(map[netip.Prefix]*lane)}
+}
+
+// errBusy: too many passwords wait to be checked, altogether or of this client.
+var errBusy = errors.New("too many passwords to check")
+
+// spend calls f when there is time for it.
+func (c *Costs) spend(ctx context.Context, client netip.Prefix, f func()) error {
+	l := c.enter(client)
+	if l == nil {
+		return errBusy
+	}
+	defer c.leave(client, l)
+	for _, working := range []chan struct{}{l.working, c.working} {
+		select {
+		case working <- struct{}{}:
+			defer func() { <-working }()
+		case <-ctx.Done():
+			return errBusy
+		}
+	}
+	f()
+	return nil
+}
+
+// enter returns the lane of a client, nil if too many wait.
+func (c *Costs) enter(client netip.Prefix) *lane {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.clients[client]
+	if c.waiting >= maxQueue || l != nil && l.waiting >= maxLane {
+		return nil
+	}
+	if l == nil {
+		l = &lane{working: make(chan struct{}, 1)}
+		c.clients[client] = l
+	}
+	l.waiting++
+	c.waiting++
+	return l
+}
+
+func (c *Costs) leave(client netip.Prefix, l *lane) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting--
+	if l.waiting--; l.waiting == 0 {
+		delete(c.clients, client)
+	}
+}
