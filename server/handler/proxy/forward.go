@@ -83,6 +83,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	to.RawPath = path
 	pr.Out.URL = to
 	pr.Out.Host = p.hostFor(pr.In)
+	pr.Out.Trailer = nil      // RFC 9110, 6.5.1: they may be left out, and could say what fields must not
 	removeHops(pr.Out.Header) // those that are not httputil's
 	if _, ok := pr.Out.Header["User-Agent"]; !ok {
 		pr.Out.Header.Set("User-Agent", "") // else it would be net/http's own

@@ -100,7 +100,10 @@ func (h *house) scripted(f func(c net.Conn, r *http.Request, body *bufio.Reader)
 		f(c, r, br)
 		io.Copy(io.Discard, br)
 	})
-	h.t.Cleanup(done.Wait)
+	h.t.Cleanup(func() {
+		h.backend.Close()
+		done.Wait()
+	})
 }
 
 func (h *house) connect() *wstest.End {
@@ -170,8 +173,8 @@ func (h *house) say(text string) string {
 func statuses(text string) string {
 	var list []string
 	for line := range strings.Lines(text) {
-		if rest, ok := strings.CutPrefix(line, "HTTP/1.1 "); ok {
-			list = append(list, rest[:3])
+		if rest, ok := strings.CutPrefix(line, "HTTP/1."); ok {
+			list = append(list, rest[2:5])
 		}
 	}
 	return strings.Join(list, " ")
@@ -227,3 +230,5 @@ func statusOf(err error) string {
 	}
 	return err.Error()
 }
+
+var discard = stdlog.New(io.Discard, "", 0)

@@ -96,6 +96,11 @@ func (p *proxy) Close() error {
 // ServeHTTP sends whatever asks for a WebSocket, be it wrong, to the endpoint: all
 // else loses its Upgrade and is an ordinary request.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect { // whatever comes of it would be a tunnel
+		w.Header().Set("Connection", "close")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
 	if asksWebSocket(r) {
 		h := &held{ResponseWriter: w}
 		p.endpoint.ServeHTTP(h, r.WithContext(context.WithValue(r.Context(), heldKey{}, h)))
