@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 )
 
 // An InForce is a setting that holds: by the file or by default.
@@ -329,8 +331,10 @@ func quoteJSON5(s string) string {
 			b.WriteString(`\r`)
 		case r == '\t':
 			b.WriteString(`\t`)
-		case r < ' ' || 0x7F <= r && r < 0xA0 || r == '\u2028' || r == '\u2029':
-			fmt.Fprintf(&b, `\u%04x`, r)
+		case !unicode.IsPrint(r): // marks of direction, too
+			for _, u := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, u)
+			}
 		default:
 			b.WriteRune(r)
 		}

@@ -75,9 +75,9 @@ func TestFormat(t *testing.T) {
 			t.Errorf("%v: %s, %v, %v", n, FormatSize(n), got, err)
 		}
 	}
-	for _, text := range []string{"", "a'b", `\`, "\x00\x1b\x7f\u0085\r\n\t\u2028\u2029", "é😀", "// no", "${a}"} {
+	for _, text := range []string{"", "a'b", `\`, "\x00\x1b\x7f\u0085\r\n\t\u2028\u2029", "é😀", "// no", "${a}", "\u202e", "\U000e0001"} {
 		n, err := ParseNode("", []byte(quoteJSON5(text)))
-		if err != nil || n.Text != text || strings.ContainsAny(quoteJSON5(text), "\x1b\n\r\u2028") {
+		if err != nil || n.Text != text || strings.ContainsAny(quoteJSON5(text), "\x1b\n\r\u2028\u202e") {
 			t.Errorf("%q: %s, %v, %v", text, quoteJSON5(text), n, err)
 		}
 	}

@@ -16,6 +16,7 @@ WebSockets: a server that needs no code, and a client for the terminal.
   check FILE      say what is wrong with a site file
   explain FILE URL
                   say which route answers, and every setting in force
+  convert FILE    make a site file of an appweb.conf or an Ioto web.json5
   schema          write a JSON schema of site files, for editors
   connect URL     talk to a WebSocket server
   conform         test a server or clients for conformance with the RFCs
@@ -63,6 +64,17 @@ path alone, which is then asked of localhost.
 
 Example:
   curlew explain site.json5 ws://example.com/rooms/blue
+`
+
+const aboutConvert = `Usage: curlew convert FILE
+
+Translate Appweb's appweb.conf or Ioto's web.json5 to a site file on standard
+output. What has no counterpart becomes a comment with the line that it came
+from; defaults of theirs that differ from ours are written out. What FILE
+includes is to be converted by itself. See docs/convert.md.
+
+Example:
+  curlew convert appweb.conf > site.json5
 `
 
 const aboutSchema = `Usage: curlew schema
@@ -196,7 +208,7 @@ Example:
 
 // texts are the help of the commands by path, "" for all.
 var texts = map[string]string{
-	"": aboutAll, "serve": aboutServe, "check": aboutCheck, "explain": aboutExplain, "schema": aboutSchema,
+	"": aboutAll, "serve": aboutServe, "check": aboutCheck, "explain": aboutExplain, "convert": aboutConvert, "schema": aboutSchema,
 	"connect": aboutConnect, "version": aboutVersion,
 	"conform": aboutConform, "conform server": aboutConformServer, "conform client": aboutConformClient,
 	"conform report": aboutConformReport, "conform diff": aboutConformDiff,

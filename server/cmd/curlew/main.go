@@ -3,6 +3,7 @@
 //	curlew serve [FILE] [--listen ADDR]...   run a site; without a file, the demo
 //	curlew check FILE                        say what is wrong with a site file
 //	curlew explain FILE URL                  say which route answers, and its settings
+//	curlew convert FILE                      make a site file of another server's configuration
 //	curlew schema                            a JSON schema of site files, for editors
 //	curlew connect URL                       talk to a WebSocket server
 //	curlew conform server URL [CASE]...      test a server for conformance
@@ -33,6 +34,7 @@ type commands struct {
 	Serve   serve       `cmd:""`
 	Check   check       `cmd:""`
 	Explain explanation `cmd:""`
+	Convert conversion  `cmd:""`
 	Schema  schema      `cmd:""`
 	Connect connect     `cmd:""`
 	Conform conformance `cmd:""`

@@ -1,0 +1,487 @@
+package convert
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// route makes the route of a <Route> block.
+func (c *appweb) route(s *scope, d *directive) {
+	o := new(object)
+	o.say("%s", d.at())
+	m, err := translate(s.pattern)
+	if err != nil {
+		c.add(s, c.without(o, s, err.Error()))
+		return
+	}
+	c.matching(o, s, m)
+	c.answer(o, s, m)
+	c.holding(o, s)
+	o = c.checked(o, s)
+	c.add(s, c.guard(o, s, m.base))
+	c.add(s, o)
+}
+
+// without is a route that cannot be had: comments only.
+func (c *appweb) without(o *object, s *scope, reason string) *object {
+	o.say("this route is left out: %s", reason)
+	c.say(o, s)
+	return o
+}
+
+// checked closes a route that a site file cannot have, or leaves it out.
+func (c *appweb) checked(o *object, s *scope) *object {
+	refused := routeRefusal(o)
+	if refused == "" {
+		return o
+	}
+	left, closed := new(object), new(object)
+	for _, l := range o.lines {
+		switch l.key {
+		case "":
+			left.lines = append(left.lines, l)
+			fallthrough
+		case "match", "pattern", "hosts":
+			closed.lines = append(closed.lines, l)
+		}
+	}
+	c.closed(closed, s, refused)
+	if routeRefusal(closed) == "" {
+		return closed
+	}
+	return c.without(left, s, refused)
+}
+
+// matching says which requests the route answers.
+func (c *appweb) matching(o *object, s *scope, m *matcher) {
+	if m.match != "" {
+		o.set(text(m.match), "", "match")
+	} else {
+		o.set(text(m.pattern), "", "pattern")
+	}
+	if len(s.hosts) > 0 {
+		o.set(texts(s.hosts), "", "hosts")
+	}
+}
+
+// holding says everything else that holds for a route: what differs from the top
+// level, who may come in, and what has no counterpart.
+func (c *appweb) holding(o *object, s *scope) {
+	c.access(o, s)
+	for _, k := range s.settings.paths {
+		v := s.settings.said[k]
+		if top, ok := c.top.settings.said[k]; ok && top.value == v.value {
+			continue
+		}
+		if refusal(true, v.value, v.path...) == "" {
+			o.set(v.value, v.note, v.path...)
+		}
+	}
+	for _, k := range c.top.settings.paths {
+		// A header of the top level that came behind this block in the file.
+		if v := c.top.settings.said[k]; s.settings.said[k].path == nil && v.path[0] == "headers" {
+			o.set("[]", "not here: the source says it further down", v.path...)
+		}
+	}
+	c.say(o, s)
+}
+
+// access says who may come in.
+func (c *appweb) access(o *object, s *scope) {
+	if a := s.auth; a.kind != "" {
+		users := "users"
+		if len(a.user) > 0 {
+			users += "." + strings.Join(a.user, ".")
+		}
+		if a.realm == "" {
+			a.realm = "users"
+		}
+		note := "line " + strconv.Itoa(a.line) + ": make the file"
+		if len(a.user) > 0 {
+			note += ", with these users only"
+		}
+		o.set(text(a.realm), "", "auth", "basic", "realm")
+		o.set(text(users), note, "auth", "basic", "users")
+		if a.role != "" {
+			o.set(text(a.role), "", "auth", "role")
+		}
+	}
+	everybody := contains(s.allow, "all")
+	if len(s.allow) > 0 && !everybody {
+		o.set(texts(s.allow), "", "allow")
+	}
+	if deny := slices.DeleteFunc(slices.Clone(s.deny), func(r string) bool { return r == "all" }); len(deny) > 0 {
+		o.set(texts(deny), "", "deny")
+	}
+}
+
+// answer says who answers.
+func (c *appweb) answer(o *object, s *scope, m *matcher) {
+	handler := c.handler(s)
+	switch {
+	case contains(s.deny, "all") && len(s.allow) == 0:
+		o.say("Deny all")
+		o.set("'respond'", "", "handler")
+		o.set("403", "", "respond", "status")
+	case s.target != nil && !strings.EqualFold(s.target.arg(0), "run"):
+		c.target(o, s, m)
+	case s.proxy != "" || handler == "proxyhandler":
+		c.proxy(o, s)
+	case s.webSocket:
+		c.program(o, s, m, handler)
+	case handler == "filehandler", handler == "":
+		c.files(o, s, m)
+	default:
+		c.closed(o, s, handler+" has no counterpart; a program that embeds the server can bring it, see docs/convert.md")
+	}
+}
+
+// handler is the one that answers most of what comes, in lower case.
+func (c *appweb) handler(s *scope) string {
+	for _, h := range s.handlers {
+		if len(h.extensions) == 0 {
+			return strings.ToLower(h.name)
+		}
+	}
+	first := ""
+	for _, h := range s.handlers {
+		name := strings.ToLower(h.name)
+		if name == "filehandler" {
+			return name
+		}
+		if first == "" {
+			first = name
+		}
+	}
+	if !s.webSocket {
+		return "" // files, and c.scripts says what is none
+	}
+	return first
+}
+
+// closed is the answer where a program would have to be.
+func (c *appweb) closed(o *object, s *scope, reason string) {
+	o.say("%s", reason)
+	o.set("'respond'", "", "handler")
+	o.set("501", "", "respond", "status")
+}
+
+// program is the counterpart of code behind a WebSocket: a process for each
+// connection, with the messages as lines.
+func (c *appweb) program(o *object, s *scope, m *matcher, handler string) {
+	name := strings.TrimSuffix(path.Base(s.source), path.Ext(s.source))
+	if s.source == "" || name == "" || name == "." || name == "/" {
+		name = strings.TrimSuffix(handler, "handler")
+	}
+	if s.target != nil && s.target.arg(1) != "" {
+		to, err := m.expand(s.target.arg(1))
+		if err != nil {
+			c.closed(o, s, s.target.at()+"   ("+err.Error()+")")
+			return
+		}
+		name = strings.TrimLeft(to, "/")
+	}
+	if name == "" {
+		name = "websocket"
+	}
+	o.say("The code of the controller is yours to bring: a program that reads and writes a line for")
+	o.say("each message, as below, or a handler in Go by name (docs/convert.md).")
+	o.set("'exec'", "", "handler")
+	o.set("["+text("./controllers/"+name)+"]", "", "exec", "command")
+	if s.processes != "" {
+		o.set(s.processes, "", "exec", "maxProcesses")
+	}
+	if contains(s.methods, "GET") {
+		o.set(texts(s.methods), "", "methods")
+	}
+}
+
+// files are those of the folder that the documents are in.
+func (c *appweb) files(o *object, s *scope, m *matcher) {
+	dir := s.documents
+	if dir == "" {
+		// Appweb would serve the folder that it was started in, with what is there.
+		c.closed(o, s, "no Documents says where the files are")
+		return
+	}
+	switch {
+	case s.target != nil && m.rest && s.target.arg(1) == "$"+strconv.Itoa(len(m.names)):
+		// What the pattern captures is the name: the rest of the path.
+		if l := o.find("pattern"); l != nil {
+			l.key, l.value = "match", text(m.base)
+		}
+	case s.target != nil && s.target.arg(1) != "" && s.target.arg(1) != "$&":
+		c.closed(o, s, s.target.at()+"   (no counterpart for files)")
+		return
+	case m.match != "" && strings.HasSuffix(m.match, "/") && !strings.Contains(m.match, "{"):
+		// Ours takes what is behind the match, Appweb's all but the prefix.
+		if s.prefix == "" {
+			dir = path.Join(dir, m.match)
+		} else if strings.HasPrefix(m.match, s.prefix+"/") {
+			dir = path.Join(dir, strings.TrimPrefix(m.match, s.prefix))
+		}
+	case s.prefix != "" && (m.pattern == "^"+s.prefix || m.rest && m.base == s.prefix+"/"):
+		if l := o.find("pattern"); l != nil {
+			l.key, l.value, l.note = "match", text(s.prefix+"/"), "Appweb takes everything that begins with "+s.prefix
+		}
+	case s.prefix != "":
+		c.closed(o, s, "Prefix "+s.prefix+" in front of this pattern has no counterpart for files")
+		return
+	}
+	o.set("'static'", "", "handler")
+	o.set(text(folder(dir)), "", "static", "directory")
+	if slices.Contains(s.methods, "PUT") || slices.Contains(s.methods, "DELETE") {
+		o.say("methods %s: files are only read", strings.Join(s.methods, ", "))
+	}
+}
+
+// guard answers what was a program in a folder of files, in front of the route
+// that serves the folder, so that nobody reads its source. nil: there is none.
+func (c *appweb) guard(route *object, s *scope, base string) *object {
+	if l := route.find("handler"); l == nil || l.value != "'static'" {
+		return nil
+	}
+	o := new(object)
+	var all []string
+	for _, h := range s.handlers {
+		if strings.EqualFold(h.name, "fileHandler") || len(h.extensions) == 0 {
+			continue
+		}
+		o.say("line %d: %s for %s has no counterpart, and nobody is to read the source.", h.line, oneLine(h.name), strings.Join(h.extensions, ", "))
+		for _, e := range h.extensions {
+			if e = quoteMeta(e); !contains(all, e) {
+				all = append(all, e)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	o.set(text("^"+quoteMeta(base)+`(?i:.*\.(?:`+strings.Join(all, "|")+`))$`), "", "pattern")
+	if len(s.hosts) > 0 {
+		o.set(texts(s.hosts), "", "hosts")
+	}
+	o.set("'respond'", "", "handler")
+	o.set("501", "", "respond", "status")
+	return c.checked(o, s)
+}
+
+func quoteMeta(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if !isAlnum(s[i]) && s[i] < 0x80 && s[i] != '/' && s[i] != '-' && s[i] != '_' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// folder is the name of a folder, from the site file.
+func folder(dir string) string {
+	dir = strings.ReplaceAll(dir, `\`, "/")
+	if path.IsAbs(dir) || dir == "." || strings.HasPrefix(dir, "./") || strings.HasPrefix(dir, "../") || strings.HasPrefix(dir, "${") {
+		return dir
+	}
+	return "./" + dir
+}
+
+// documents are the routes for what no other route answers: those of the top
+// level or of a host.
+func (c *appweb) documents(s *scope, what string) []*object {
+	o := new(object)
+	if what != "Documents" {
+		o.say("%s", what)
+	}
+	m := &matcher{match: "/", base: "/"}
+	c.matching(o, s, m)
+	c.answer(o, s, m)
+	if s == c.top {
+		c.access(o, s)
+	} else {
+		c.holding(o, s)
+	}
+	o = c.checked(o, s)
+	if g := c.guard(o, s, "/"); g != nil {
+		return []*object{g, o}
+	}
+	return []*object{o}
+}
+
+// proxy passes on to the address of ProxyConnect.
+func (c *appweb) proxy(o *object, s *scope) {
+	words := strings.Fields(s.proxy)
+	if len(words) < 2 {
+		c.closed(o, s, "the route is for a proxy, and no ProxyConnect says where to")
+		return
+	}
+	address, scheme := words[1], "http"
+	if before, rest, ok := strings.Cut(address, "://"); ok {
+		scheme, address = strings.ToLower(before), rest
+	}
+	for _, w := range words[2:] {
+		if w == "ssl" || w == "http2" {
+			scheme = "https"
+		}
+	}
+	if _, port := splitPort(address); port == "" && strings.Trim(address, "0123456789") == "" {
+		address = "127.0.0.1:" + address
+	} else if strings.HasPrefix(address, ":") {
+		address = "127.0.0.1" + address
+	}
+	target := scheme + "://" + address
+	if len(words) > 2 {
+		o.say("%s   (of this the address counts; start the backend by other means)", s.proxy)
+	}
+	if s.prefix != "" {
+		o.say("Prefix %s: the backend gets the whole path here", s.prefix)
+	}
+	o.set("'proxy'", "", "handler")
+	o.set(text(target), "", "proxy", "target")
+	if len(s.methods) > 0 {
+		o.say("methods %s: all are passed on", strings.Join(s.methods, ", "))
+	}
+}
+
+// target takes a Target that does not run a handler.
+func (c *appweb) target(o *object, s *scope, m *matcher) {
+	d := s.target
+	args := d.args[1:]
+	status := ""
+	if len(args) > 0 && strings.EqualFold(args[0], "-r") {
+		args = args[1:]
+	}
+	if len(args) > 0 && args[0] != "" && strings.Trim(args[0], "0123456789") == "" {
+		status, args = args[0], args[1:]
+	}
+	rest := strings.Join(args, " ")
+	switch how := strings.ToLower(d.arg(0)); how {
+	case "redirect":
+		to, err := m.expand(rest)
+		if err != nil {
+			c.closed(o, s, d.at()+"   ("+err.Error()+")")
+			return
+		}
+		redirectTo(o, status, to)
+	case "write":
+		o.set("'respond'", "", "handler")
+		if status == "" {
+			status = "200"
+		}
+		o.set(status, "", "respond", "status")
+		if reference.MatchString(rest) {
+			o.say("%s   (the body is always the same here)", d.at())
+		} else if rest != "" {
+			o.set("{ 'Content-Type': 'text/plain; charset=utf-8' }", "", "respond", "headers")
+			o.set(text(rest), "", "respond", "body")
+		}
+	case "close":
+		o.say("%s   (refused, not closed)", d.at())
+		o.set("'respond'", "", "handler")
+		o.set("403", "", "respond", "status")
+	default:
+		c.closed(o, s, d.at()+"   (not known)")
+	}
+}
+
+// redirectTo says a redirect with a status of Appweb's.
+func redirectTo(o *object, status, to string) {
+	word := map[string]string{"": "302", "temp": "302", "permanent": "301", "seeother": "303"}
+	if s, ok := word[strings.ToLower(status)]; ok {
+		status = s
+	}
+	o.set("'redirect'", "", "handler")
+	o.set(text(to), "", "redirect", "to")
+	o.set(status, "", "redirect", "status")
+}
+
+// redirect takes a Redirect: a route of its own.
+func (c *appweb) redirect(s *scope, d *directive) {
+	args := d.args
+	status := ""
+	if len(args) > 1 || len(args) == 1 && strings.EqualFold(args[0], "secure") {
+		switch word := strings.ToLower(args[0]); {
+		case strings.Trim(word, "0123456789") == "", word == "permanent", word == "temp", word == "seeother", word == "gone", word == "all":
+			status, args = word, args[1:]
+		}
+	}
+	if status == "gone" {
+		status = "410"
+	}
+	o := new(object)
+	o.say("%s", d.at())
+	t := s.inherit(d.line)
+	switch {
+	case len(args) == 1 && strings.EqualFold(args[0], "secure"):
+		o.set("'/'", "", "match")
+		if len(s.hosts) > 0 {
+			o.set(texts(s.hosts), "", "hosts")
+		}
+		if status == "all" {
+			status = ""
+		}
+		redirectTo(o, status, "https:")
+	case len(args) == 0 || len(args) == 1 && !strings.HasPrefix(status, "4"):
+		c.fail(d, "found no target; write Redirect STATUS FROM TO")
+		return
+	default:
+		m, err := translate(args[0])
+		if err != nil {
+			s.note(d, err.Error())
+			return
+		}
+		c.matching(o, s, m)
+		if len(args) == 1 {
+			o.set("'respond'", "", "handler")
+			o.set(status, "", "respond", "status")
+			break
+		}
+		if status == "all" {
+			status = ""
+		}
+		to, err := m.expand(args[1])
+		if err != nil {
+			s.note(d, err.Error())
+			return
+		}
+		redirectTo(o, status, to)
+	}
+	c.add(s, c.checked(o, t))
+}
+
+// alias takes an Alias: a route of its own.
+func (c *appweb) alias(s *scope, d *directive, script bool) {
+	c.need(d, 2, func() {
+		from, to := d.arg(0), c.expandPath(s, d, d.arg(1))
+		o := new(object)
+		o.say("%s", d.at())
+		t := s.inherit(d.line)
+		from = "/" + strings.Trim(from, "/") + "/"
+		if from == "//" {
+			from = "/"
+		}
+		if path.Ext(to) != "" && !strings.HasSuffix(to, "/") {
+			s.note(d, "a folder can stand elsewhere, a single file cannot")
+			return
+		}
+		o.set(text(from), "", "match")
+		if len(s.hosts) > 0 {
+			o.set(texts(s.hosts), "", "hosts")
+		}
+		if script {
+			c.closed(o, t, "no CGI here")
+		} else {
+			o.set("'static'", "", "handler")
+			if trimmed := strings.TrimRight(to, "/"); trimmed != "" {
+				to = trimmed
+			}
+			o.set(text(folder(to)), "", "static", "directory")
+		}
+		c.access(o, t)
+		o = c.checked(o, t)
+		c.add(s, c.guard(o, t, from))
+		c.add(s, o)
+	})
+}

@@ -1,0 +1,286 @@
+package convert
+
+import (
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"curlew.example/curlew/server/site"
+)
+
+// route reads an object of routes.
+func (c *ioto) route(n *site.Node, at string) {
+	o := new(object)
+	o.say("line %d: %s", n.Line, at)
+	var notes []string
+	match, trim, handler, role, to := "", "", "file", "", ""
+	texts := map[string]*string{"match": &match, "trim": &trim, "handler": &handler, "role": &role, "redirect": &to}
+	var methods []string
+	authType := c.authType
+	for _, m := range n.Members {
+		where := at + "." + m.Name
+		if p, ok := texts[m.Name]; ok {
+			if m.Value.Kind != site.String {
+				c.fail(m.Value, where, "a text is wanted")
+				continue
+			}
+			*p = m.Value.Text
+			continue
+		}
+		switch m.Name {
+		case "methods":
+			if refused := refusal(true, m.Value.JSON5(), "methods"); refused != "" {
+				c.fail(m.Value, where, "%s", refused)
+				continue
+			}
+			for _, item := range append(m.Value.Items, m.Value) {
+				if item.Text != "" {
+					methods = append(methods, item.Text)
+				}
+			}
+		case "authType":
+			authType = strings.ToLower(m.Value.Text)
+		case "cache":
+			notes = append(notes, c.cache(o, m, where)...)
+		case "compressed": // done anyway
+		default:
+			notes = append(notes, keyNote(m, where, ""))
+		}
+	}
+	c.matching(o, match)
+	switch {
+	case to != "":
+		redirectTo(o, "302", to)
+	case handler == "action":
+		c.action(o, match, methods)
+	case handler == "file":
+		c.files(o, match, trim, methods)
+	default:
+		o.say("the handler %s is not known", handler)
+		o.set("'respond'", "", "handler")
+		o.set("501", "", "respond", "status")
+	}
+	if role != "" && role != "public" {
+		realm := c.realm
+		if realm == "" {
+			realm = "users"
+		}
+		o.set(text(realm), "", "auth", "basic", "realm")
+		note := "make the file"
+		if authType != "basic" {
+			note += "; use TLS only, as this is basic here"
+		}
+		o.set("'users'", note, "auth", "basic", "users")
+		o.set(text(role), "", "auth", "role")
+	}
+	for _, s := range notes {
+		o.say("%s", s)
+	}
+	if refused := routeRefusal(o); refused != "" {
+		c.fail(n, at, "%s", refused)
+		return
+	}
+	c.routes = append(c.routes, o)
+}
+
+// matching says which requests a route answers: "" is all of them, "/" the home
+// page alone, a slash at the end all below.
+func (c *ioto) matching(o *object, match string) {
+	switch match {
+	case "":
+		o.set("'/'", "", "match")
+	case "/":
+		o.set("'^/$'", "", "pattern")
+	default:
+		o.set(text(match), "", "match")
+	}
+}
+
+// action is the counterpart of code: a process for each WebSocket.
+func (c *ioto) action(o *object, match string, methods []string) {
+	if !c.webSockets || len(methods) > 0 && !contains(methods, "GET") {
+		o.say("An action has no counterpart; a program that embeds the server can bring it, see docs/convert.md.")
+		o.set("'respond'", "", "handler")
+		o.set("501", "", "respond", "status")
+		return
+	}
+	name := strings.Trim(path.Clean("/"+match), "/")
+	if name = strings.ReplaceAll(name, "/", "-"); name == "" {
+		name = "action"
+	}
+	o.say("The code of the action is yours to bring: a program that reads and writes a line for")
+	o.say("each message, as below, or a handler in Go by name (docs/convert.md).")
+	o.set("'exec'", "", "handler")
+	o.set("["+text("./actions/"+name)+"]", "", "exec", "command")
+	if len(methods) > 0 {
+		o.set(texts(methods), "", "methods")
+	}
+}
+
+// files are those of documents. Ioto looks for the whole path there, less what
+// trim says.
+func (c *ioto) files(o *object, match, trim string, methods []string) {
+	dir := c.documents
+	rest := match
+	if trim != "" {
+		if cut, ok := strings.CutPrefix(match, trim); ok {
+			rest = "/" + strings.TrimLeft(cut, "/")
+		} else {
+			o.say("trim %s has no counterpart here", trim)
+		}
+	}
+	if i := strings.LastIndexByte(rest, '/'); i >= 0 && match != "/" {
+		dir = folder(path.Join(dir, rest[:i]))
+	}
+	o.set("'static'", "", "handler")
+	o.set(text(folder(dir)), "", "static", "directory")
+	for _, m := range methods {
+		if m != "GET" && m != "HEAD" {
+			o.say("methods %s: files are only read", strings.Join(methods, ", "))
+			break
+		}
+	}
+}
+
+// cache says what browsers may keep.
+func (c *ioto) cache(o *object, m site.Member, where string) []string {
+	if m.Value.Kind != site.Object || member(m.Value, "extensions") != nil {
+		return []string{keyNote(m, where, "set Cache-Control with headers, on a route for these extensions")}
+	}
+	var parts []string
+	if n := member(m.Value, "directives"); n != nil && n.Kind == site.String {
+		parts = append(parts, n.Text)
+	}
+	if n := member(m.Value, "maxAge"); n != nil {
+		s, _ := scalarText(n)
+		value, _, err := duration(s)
+		d, _ := site.ParseDuration(strings.Trim(value, "'"))
+		if err != nil || d < 0 {
+			return []string{keyNote(m, where, "")}
+		}
+		parts = append(parts, "max-age="+strconv.FormatInt(int64(d.Seconds()), 10))
+	}
+	value := text(strings.Join(parts, ", "))
+	if len(parts) == 0 || refusal(true, value, "headers", "Cache-Control") != "" {
+		return []string{keyNote(m, where, "")}
+	}
+	o.set(value, "", "headers", "Cache-Control")
+	return nil
+}
+
+// redirect reads an object of redirect. What from leaves out matches everything,
+// what to leaves out stays.
+func (c *ioto) redirect(n *site.Node, at string) {
+	o := new(object)
+	status := "301"
+	from, to := "", ""
+	for _, m := range n.Members {
+		switch {
+		case m.Name == "from" && m.Value.Kind == site.String:
+			from = m.Value.Text
+		case m.Name == "to" && m.Value.Kind == site.String:
+			to = m.Value.Text
+		case m.Name == "status" && (m.Value.Kind == site.Number || m.Value.Kind == site.String):
+			status = m.Value.Text
+		case m.Name == "from", m.Name == "to", m.Name == "status":
+			c.fail(m.Value, at+"."+m.Name, "a text is wanted")
+			return
+		}
+	}
+	o.say("line %d: %s: %s", n.Line, at, n.JSON5())
+	if member(n, "status") == nil {
+		o.say("301 is what Ioto does without a status; its documentation says 302")
+	}
+	f, t := partsOf(from), partsOf(to)
+	if t.query != "" {
+		t.query = "?" + t.query
+	}
+	switch {
+	case f.query != "" || f.fragment != "" || t.query != "" && t.path == "":
+		c.leave(o, "queries do not matter to a route")
+		return
+	case t.scheme == "https" && t.host == "" && t.path == "":
+		// The same over TLS.
+		if f.scheme == "https" || f.host != "" && f.path != "" {
+			c.leave(o, "it would lead to itself")
+			return
+		}
+		target := "https:"
+		if t.port != "" && t.port != "443" {
+			target = "https://:" + t.port
+		}
+		c.redirecting(o, f, status, target, false)
+	case t.host != "" && t.scheme != "":
+		target := t.scheme + "://" + t.host
+		if t.port != "" {
+			target += ":" + t.port
+		}
+		c.redirecting(o, f, status, target+t.path+t.query, t.path == "")
+	case t.host == "" && t.scheme == "" && t.port == "" && t.path != "":
+		t.path += t.query
+		c.redirecting(o, f, status, t.path, false)
+	default:
+		c.leave(o, "a target is a path, or a URL with its scheme")
+	}
+}
+
+func (c *ioto) leave(o *object, reason string) {
+	o.say("left out: %s", reason)
+	c.routes = append(c.routes, o)
+}
+
+// redirecting makes the route; keep has the path go on behind the target.
+func (c *ioto) redirecting(o *object, f parts, status, to string, keep bool) {
+	if f.scheme == "https" || f.port != "" && f.port != "80" {
+		o.say("the scheme and the port that were asked for do not matter to a route")
+	}
+	switch {
+	case f.path != "":
+		o.set(text(f.path), "", "match")
+	case keep:
+		o.set("'/(?P<path>.*)$'", "", "pattern")
+		to += "/${path}"
+	default:
+		o.set("'/'", "", "match")
+	}
+	if f.host != "" {
+		o.set(text(f.host), "", "hosts")
+	}
+	redirectTo(o, status, to)
+	if refused := routeRefusal(o); refused != "" {
+		left := new(object)
+		left.say("%s", o.lines[0].comment)
+		c.leave(left, refused)
+		return
+	}
+	c.routes = append(c.routes, o)
+}
+
+// parts are those of a URL pattern of Ioto's: scheme, host, port and path, each
+// of which may be missing.
+type parts struct{ scheme, host, port, path, query, fragment string }
+
+func partsOf(s string) parts {
+	var p parts
+	s, p.fragment, _ = strings.Cut(s, "#")
+	s, p.query, _ = strings.Cut(s, "?")
+	switch {
+	case s == "http" || s == "https":
+		return parts{scheme: s, query: p.query, fragment: p.fragment}
+	case strings.Contains(s, "://"):
+		if u, err := url.Parse(s); err == nil {
+			return parts{u.Scheme, u.Hostname(), u.Port(), u.EscapedPath(), p.query, p.fragment}
+		}
+		return parts{path: s, query: p.query, fragment: p.fragment}
+	case strings.HasPrefix(s, "/") || s == "":
+		p.path = s
+		return p
+	}
+	host, rest, slash := strings.Cut(s, "/")
+	if slash {
+		p.path = "/" + rest
+	}
+	p.host, p.port = splitPort(host)
+	return p
+}
