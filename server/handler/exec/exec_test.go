@@ -258,3 +258,14 @@ func TestEX14_NoSearch(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a route is that says nothing but the command.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	r := start(t, "")
+	e := r.parse("", `{ handler: 'exec', exec: { command: ['/bin/cat'] } }`).Routes[0].Exec
+	got := fmt.Sprintln(e.Mode.Value, e.Type.Value, len(e.Env.Value), len(e.Pass.Value), e.Directory.Value == r.dir, e.MaxProcesses.Value, e.MaxPerIP.Value, e.KillAfter.Value, e.MaxLine.Value)
+	if want := "lines text 0 0 true 64 4 5s 1048576\n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

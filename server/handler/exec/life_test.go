@@ -5,6 +5,7 @@ package exec
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -462,3 +464,45 @@ func TestDrain(t *testing.T) {
 }
 
 var _ route.Constructor = new(Processes).New
+
+// TestEX5_Storm: a fork storm gets its places, and for the rest a status.
+func TestEX5_Storm(t *testing.T) {
+	t.Parallel()
+	r := startWith(t, `trustedProxies: ['127.0.0.1'],`, `{ match: '/', handler: 'exec', exec: { command: ['/bin/cat'] } }`)
+	const storm = 400
+	results := make(chan string, storm)
+	var held sync.Mutex // guards open
+	var open []*curlew.Conn
+	next := make(chan int)
+	for range 50 {
+		go func() {
+			for i := range next {
+				c, err := r.try("/", http.Header{"X-Forwarded-For": {fmt.Sprintf("192.0.2.%d", i%100)}})
+				if err == nil {
+					held.Lock()
+					open = append(open, c)
+					held.Unlock()
+					results <- "101"
+					continue
+				}
+				e, _ := errors.AsType[*curlew.HandshakeError](err)
+				if e == nil {
+					results <- err.Error()
+				} else {
+					results <- fmt.Sprint(e.Status, e.Header.Get("Retry-After") != "")
+				}
+			}
+		}()
+	}
+	for i := range storm {
+		next <- i
+	}
+	close(next)
+	count := map[string]int{}
+	for range storm {
+		count[<-results]++
+	}
+	if count["101"] != 64 || count["101"]+count["503 true"]+count["429 true"] != storm || r.ps.Number() != 64 {
+		t.Errorf("%v, %d programs", count, r.ps.Number())
+	}
+}
