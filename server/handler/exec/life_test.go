@@ -154,7 +154,7 @@ func TestEX6_Stubborn(t *testing.T) {
 	leader = number(t, hear(t, c))
 	c.Close(curlew.NormalClosure, "")
 	until(t, "end by itself", func() bool { return gone(leader) })
-	if s := content(filepath.Join(r.dir, "got")); s != "eof\n" {
+	if s := content(filepath.Join(r.dir, "got")); strings.TrimPrefix(s, "term\n") != "eof\n" { // on a busy machine both
 		t.Errorf("got: %q", s)
 	}
 	until(t, "free places", func() bool { return r.ps.Number() == 0 })
@@ -163,7 +163,7 @@ func TestEX6_Stubborn(t *testing.T) {
 // What the client said before it left is still read.
 func TestLastWords(t *testing.T) {
 	t.Parallel()
-	r := start(t, sh("/", `while read x; do echo "$x" >> heard; done; echo end >> heard`, `directory: '@dir'`))
+	r := start(t, sh("/", `trap "" TERM; while read x; do echo "$x" >> heard; done; echo end >> heard`, `directory: '@dir'`))
 	c := r.dial("/")
 	var all strings.Builder
 	for i := range 100 {

@@ -47,7 +47,8 @@ type process struct {
 	late   atomic.Bool // the program is gone: see linger
 	beyond int         // bytes read since; output's
 
-	scratch []byte // a message for the program; message's
+	scratch []byte       // a message for the program; message's
+	given   atomic.Int64 // bytes that it has taken
 }
 
 // start starts the program. release is called when it and what it has started are
@@ -132,8 +133,7 @@ func (p *process) run(c *curlew.Conn) {
 	case <-p.failed:
 		p.end()
 	case <-done:
-		// What the client said before it left may still be on its way.
-		p.await(p.left, farewell)
+		p.hearOut()
 		p.end()
 	}
 	p.stdin.Close()
@@ -168,6 +168,19 @@ func (p *process) conclude(c *curlew.Conn) {
 }
 
 func (p *process) killAfter() time.Duration { return p.h.settings.KillAfter.Value }
+
+// hearOut lets the program read what the client said before it left, as long as it
+// does read.
+func (p *process) hearOut() {
+	limit := time.Now().Add(p.killAfter())
+	for last := p.given.Load(); !p.await(p.left, farewell) && time.Now().Before(limit); {
+		n := p.given.Load()
+		if n == last {
+			return
+		}
+		last = n
+	}
+}
 
 // end ends the program, which runs or has just ended: first by the end of its
 // input, then by signals.
@@ -268,7 +281,8 @@ func (p *process) message(c *curlew.Conn, t curlew.Type, b []byte) {
 // ended.
 func (p *process) give(b []byte) {
 	if len(b) > 0 {
-		p.stdin.Write(b)
+		n, _ := p.stdin.Write(b)
+		p.given.Add(int64(n))
 	}
 }
 
