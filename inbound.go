@@ -74,6 +74,9 @@ func (c *Conn) restIntake() {
 	}
 	k.freeBuf()
 	if k.decoder.Fresh() && k.meter == nil {
+		if k.came > 0 { // since nothing has begun: whole frames
+			c.touch(c.in.heard.Load())
+		}
 		c.freeIntake()
 	}
 }
