@@ -29,7 +29,7 @@ type flusher struct {
 	own    ownMessage // the caller's message, if it flushes for one
 	ownErr error
 	close  bool // our Close is in wire
-	part   bool // a Writer's piece was encoded
+	part   bool // a Writer's piece was encoded, or its turn has come
 	quota  int  // payload bytes to be taken before others go on
 
 	writing atomic.Int64 // since when the stream takes nothing of what it is given; 0: nothing is given

@@ -198,6 +198,7 @@ func (o *outbound) popLocked() (m message, ok bool) {
 			break
 		}
 		o.writer = m.lane
+		o.flusher.part = true // its time begins when this flush ends
 		m.wait.begun = true
 		m.wait.done <- nil
 	}

@@ -47,7 +47,7 @@ func (c *Conn) Writer(ctx context.Context, t Type) (*Writer, error) {
 	if o.writer == nil && o.queue == nil {
 		o.writer = w
 		o.mu.Unlock()
-		c.arm(now + c.set.write)
+		c.arm(now + c.set.writer)
 		return w, nil
 	}
 	turn := newWaiter()
@@ -202,5 +202,5 @@ func (w *Writer) touch() {
 	w.c.out.mu.Lock()
 	w.last = now
 	w.c.out.mu.Unlock()
-	w.c.arm(now + w.c.set.write)
+	w.c.arm(now + w.c.set.writer)
 }
