@@ -58,10 +58,12 @@ func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // begin calls the first event and handles what came with the handshake.
 func (d *driver) begin() {
 	c := d.c
-	if d.ev.Open == nil && c.in.intake == nil && c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
+	if d.ev.Open == nil && c.in.pump.CompareAndSwap(pumpFree, pumpHeld) {
 		c.in.reader.mine = true
-		d.handle()
-		return
+		if c.in.intake == nil && c.window.Load() == nil { // both are the pump's
+			d.handle()
+			return
+		}
 	}
 	err := d.guarded((*driver).opened)
 	if err == nil {
@@ -82,7 +84,7 @@ func (d *driver) handle() {
 		silence := time.Duration(c.in.heard.Load()) + stackDelay
 		first := c.traffic.bytesRead.Load() == 0
 		switch err = c.fill(context.Background()); {
-		case err == errWoken && c.in.restack.CompareAndSwap(true, false):
+		case err == errWoken && c.in.restack.CompareAndSwap(true, false) && !d.writableDue():
 			go d.handle()
 			return
 		case err == nil && c.smallStack() && (first || time.Duration(c.in.heard.Load()) >= silence):

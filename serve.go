@@ -280,8 +280,8 @@ func (d *driver) cork() {
 func (d *driver) idle() error {
 	turns := d.c.in.turns.Load()
 	d.uncork()
-	if o := &d.c.out; o.writable.Load() && d.ev.Writable != nil {
-		o.writable.Store(false)
+	if d.writableDue() {
+		d.c.out.writable.Store(false)
 		d.cork()
 		d.callback(func() { d.ev.Writable(d.c) })
 		d.uncork()
@@ -291,6 +291,8 @@ func (d *driver) idle() error {
 	}
 	return errBytes
 }
+
+func (d *driver) writableDue() bool { return d.ev.Writable != nil && d.c.out.writable.Load() }
 
 // uncork sends what callbacks have sent. If the peer does not take it we wait,
 // and do not read meanwhile: that is the backpressure. But pings are answered,
