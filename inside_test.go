@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"curlew.example/curlew/frame"
@@ -62,4 +63,156 @@ func TestNothingBehindClose(t *testing.T) {
 // newBare returns a connection without a stream, which is not started.
 func newBare(a *agenda) *Conn {
 	return newConn(nil, newTerms(Server, newSettings(nil), &established{}), a, nil)
+}
+
+// tcpPair returns the two ends of a TCP connection.
+func tcpPair(t *testing.T) (a, b net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if b, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if a, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+// TestReadIsActivity: a Read that lets go of the intake does not forget that a
+// message has come.
+func TestReadIsActivity(t *testing.T) {
+	a, b := tcpPair(t)
+	c := NewConn(a, Client, nil)
+	defer c.Abort(nil)
+	c.in.active.Store(-1)
+	b.Write(append(frame.Header{Fin: true, Opcode: frame.Text, Length: 1}.Append(nil), 'x'))
+	if _, _, err := c.Read(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if c.in.active.Load() == -1 {
+		t.Error("a message was read, and that was no activity")
+	}
+}
+
+// TestWriterTimeoutShort: a WriterTimeout that is less than WriteTimeout, or there is
+// none, is kept to.
+func TestWriterTimeoutShort(t *testing.T) {
+	for _, write := range []time.Duration{0, -1} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := net.Pipe()
+			defer b.Close()
+			go io.Copy(io.Discard, b)
+			c := NewConn(a, Server, &Options{WriterTimeout: time.Second, WriteTimeout: write, PingInterval: -1, InactivityTimeout: -1, CloseTimeout: time.Second})
+			time.Sleep(time.Minute)
+			w, err := c.Writer(t.Context(), Text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Write([]byte("x"))
+			start := time.Now()
+			select {
+			case <-c.Done():
+			case <-time.After(time.Hour):
+				c.Abort(nil)
+			}
+			if d := time.Since(start); d != 2*time.Second {
+				t.Errorf("WriteTimeout %v: ended after %v", write, d)
+			}
+		})
+	}
+}
+
+// TestBeginWhileReadAhead: the life of a connection may be over before Handle begins,
+// so that somebody pumps.
+func TestBeginWhileReadAhead(t *testing.T) {
+	for range 20 {
+		a, b := tcpPair(t)
+		c := newConn(a, newTerms(Server, newSettings(nil), &established{}), nil, nil)
+		c.startClock(never)
+		b.Write(frame.Header{Fin: true, Opcode: frame.Ping, Masked: true}.Append(nil))
+		c.close(&CloseError{Code: PolicyViolation}) // as tickLife
+		if err := c.enter(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		d := &driver{c: c, ev: &Events{Close: func(*Conn, *CloseError) { close(done) }}}
+		go d.begin()
+		b.Close()
+		<-done
+	}
+}
+
+// TestWritableAndNewStack: a wake may have two reasons.
+func TestWritableAndNewStack(t *testing.T) {
+	a, _ := tcpPair(t)
+	c := newConn(a, newTerms(Server, newSettings(nil), &established{}), nil, nil)
+	defer c.Abort(nil)
+	c.startClock(never)
+	c.enter()
+	called := make(chan struct{})
+	d := &driver{c: c, ev: &Events{Writable: func(*Conn) { close(called) }}}
+	c.in.pump.Store(pumpHeld)
+	c.in.reader.mine = true
+	c.in.restack.Store(true)
+	c.out.writable.Store(true)
+	c.wake()
+	go d.handle()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	select {
+	case <-called:
+	case <-ctx.Done():
+		t.Error("Writable was not called")
+	}
+}
+
+// TestCorkOfSmall: a callback that sends many small messages does not fill the queue
+// before anybody begins to write.
+func TestCorkOfSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		c := NewConn(a, Server, nil)
+		defer c.Abort(nil)
+		first := make(chan struct{})
+		go func() { io.ReadFull(b, make([]byte, 1)); close(first); io.Copy(io.Discard, b) }()
+		took := make(chan time.Duration, 1)
+		go Serve(t.Context(), c, &Events{Message: func(*Conn, Type, []byte) {
+			for range 256 << 10 / smallMessage * 3 / 4 {
+				if err := c.Send(Text, nil); err != nil {
+					t.Error(err)
+				}
+			}
+			start := time.Now()
+			<-first
+			took <- time.Since(start)
+		}})
+		b.Write(frame.Header{Fin: true, Opcode: frame.Text, Masked: true}.Append(nil))
+		if d := <-took; d > 0 {
+			t.Errorf("three quarters of a queue waited for %v", d)
+		}
+	})
+}
+
+// TestWriterTurn: the time of a Writer begins with its turn.
+func TestWriterTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newBare(nil)
+		time.Sleep(time.Hour)
+		o := &c.out
+		w := &Writer{c: c} // who has waited for an hour
+		o.mu.Lock()
+		o.pushLocked(message{lane: w, wait: newWaiter()})
+		o.busyLocked()
+		o.mu.Unlock()
+		c.flush(false)
+		if o.writer != w || w.last != c.now() {
+			t.Errorf("its turn has come, and it was last used %v ago", c.now()-w.last)
+		}
+	})
 }

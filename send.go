@@ -210,7 +210,7 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	}
 	c.in.active.Store(int64(c.now()))
 	o.pushLocked(m)
-	corked := o.corked && o.bytesLocked() <= min(corkSize, c.set.sendQueue/2)
+	corked := o.corked && o.bytesLocked() <= min(corkSize, c.set.sendQueue/2) && len(o.messagesLocked()) <= c.set.mostMessages()/2
 	if !o.busy && !corked && o.waitsLocked() {
 		c.goFlushLocked()
 	}
@@ -233,8 +233,10 @@ func (c *Conn) fitsLocked(size int) bool {
 		return true
 	}
 	return (q.bytes == 0 || size <= c.set.sendQueue-q.bytes) &&
-		len(q.messages)-q.head < max(c.set.sendQueue/smallMessage, fewMessages)
+		len(q.messages)-q.head < c.set.mostMessages()
 }
+
+func (s *settings) mostMessages() int { return max(s.sendQueue/smallMessage, fewMessages) }
 
 // makeRoomLocked drops the oldest messages, if that is the policy, until size
 // more bytes fit or nothing is left that may be dropped: messages that somebody
