@@ -269,7 +269,7 @@ var reasons = []reason{
 	{
 		peers: "ws websockets", cases: "8", note: `refused a right handshake|accepted a handshake|came the end of the stream|does not say that it speaks|accepted an answer|ended the stream without an answer`,
 		what: "Handshakes are read less strictly, or more so, than HTTP is written", rule: "RFC 6455, 4.1 and 4.2.1; RFC 9110, 5.3 and 7.8; RFC 9112, 2, 3 and 5",
-		why: "Versions and hosts are not checked; `Upgrade: h2c, websocket` is refused; ws refuses values with space behind them, and takes version 8, of a draft, which it knows.",
+		why: "Versions and hosts are not checked; ws refuses values with space behind them, and takes version 8, of a draft, which it knows.",
 	},
 	{
 		peers: "websockets", cases: "13.13 13.14.1 13.14.2 13.32.8",
@@ -324,7 +324,11 @@ var reasons = []reason{
 	},
 	{
 		note: `upgrades a second request that came behind a refused one`,
-		what: "The connection goes on behind a refused handshake", rule: "RFC 9110, 7.8", why: "net/http keeps it; a proxy in front that took the refusal for a tunnel would pass on a stranger's frames.",
+		what: "The connection goes on behind a refused handshake", rule: "RFC 9112, 9.3.2, allows it", why: "net/http keeps it; a proxy in front that took the refusal for a tunnel would pass on a stranger's frames.",
+	},
+	{
+		note: `does not read Upgrade as a list`,
+		what: "An Upgrade of several protocols is refused", rule: "RFC 6455, 4.2.1: Upgrade contains websocket; RFC 9110, 7.8: a server may ignore it",
 	},
 	{
 		note: `what came right behind the request is lost`,
