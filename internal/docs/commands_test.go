@@ -9,7 +9,8 @@ const handlersPage = "server/interop/handlers_test.go: func TestHandlersPage("
 // commands are the commands that stand on our pages, each with who runs it: a
 // file (or pattern of files) and a text in it.
 var commands = map[string]string{
-	`make bench BENCHFLAGS="-rounds 5 -t 2s"`: "bench/compare/main_test.go: func TestCompare(",
+	`make bench BENCHFLAGS="-rounds 5 -t 2s"`:                     "bench/compare/main_test.go: func TestCompare(",
+	"go run ./server/cmd/curlew convert appweb.conf > site.json5": "server/cmd/curlew/testdata/convert.txt: exec curlew convert appweb.conf",
 	"make test": ".ci/run: exec make test",
 	"go run ./internal/modpath github.com/you/curlew":                                                       "internal/modpath/main_test.go: func TestRepository(",
 	"go run ./server/cmd/curlew serve":                                                                      "server/interop/readme_test.go: func TestReadme(",
