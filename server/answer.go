@@ -22,6 +22,9 @@ type answer struct {
 	rest    time.Duration // timeouts.close if the request has a body, 0 for no limit
 	body    bool          // the request has one
 
+	user string // who makes the request, if that was asked
+	why  error  // nobody may
+
 	status   int // 0 before the head is written
 	size     int64
 	hijacked bool

@@ -49,3 +49,10 @@ func (r Rate) Take(client netip.Prefix) time.Duration { return r.l.take(client, 
 
 // Len returns how many clients are remembered.
 func (r Rate) Len() int { return len(r.l.buckets) }
+
+// Expiries returns how many connections have a token that expires.
+func Expiries(s *Server) int {
+	s.expiries.mu.Lock()
+	defer s.expiries.mu.Unlock()
+	return len(s.expiries.list)
+}

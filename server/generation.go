@@ -6,11 +6,13 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/server/auth"
 	"curlew.example/curlew/server/config"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
@@ -27,6 +29,7 @@ type generation struct {
 	inlet   *inlet
 	methods map[string]bool    // that handlers see
 	places  map[string]*places // of WebSockets, see placesOf
+	guards  map[*site.Auth]*auth.Guard
 
 	mu      sync.Mutex            // guards the following
 	conns   int                   // that were taken, and that net/http has
@@ -39,7 +42,7 @@ type generation struct {
 func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 	g := &generation{
 		server: s, site: from, inlet: newInlet(), methods: knownMethods(), fresh: make(map[net.Conn]struct{}),
-		places: make(map[string]*places),
+		places: make(map[string]*places), guards: make(map[*site.Auth]*auth.Guard),
 	}
 	var wrong site.Errors
 	collect := func(at site.Place, err error) {
@@ -49,7 +52,9 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 		case errors.As(err, &list):
 			wrong = append(wrong, list...)
 		case errors.As(err, &e):
-			wrong = append(wrong, e)
+			if !slices.ContainsFunc(wrong, func(told *site.Error) bool { return *told == *e }) { // what routes inherit
+				wrong = append(wrong, e)
+			}
 		default:
 			wrong = append(wrong, at.Errorf("%v", err))
 		}
@@ -93,7 +98,12 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	users, err := g.users(r.Access.Auth)
+	if err != nil {
+		return nil, err
+	}
 	headers, times := r.Headers, &r.Timeouts
+	h = authenticated(h, users)
 	h = guarded(limited(h, r.Timeouts.Request.Value), guardOf(&r.Access))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a, ok := w.(*answer); ok {
@@ -137,6 +147,9 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 			ev = wrap(ev)
 			if at := connOf(r).handOver(); own != nil || at != nil {
 				ev = leaving(ev, own, at)
+			}
+			if u := auth.Of(r); u != nil && !u.Expires.IsZero() {
+				ev = g.server.expiring(ev, u.Expires)
 			}
 			return ev, nil
 		})

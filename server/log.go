@@ -77,6 +77,7 @@ func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time)
 		slog.String("path", printable(r.URL.Path)), slog.Int("status", status),
 		slog.Int64("bytes", a.size), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000), slog.String("from", strings.TrimSuffix(r.RemoteAddr, ":0")),
 	}
+	attrs = append(attrs, a.attributes()...)
 	if via != "" {
 		attrs = append(attrs, slog.String("via", via))
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/server/auth"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
 )
@@ -35,10 +36,13 @@ type Options struct {
 // A Server runs a site. Listen and then Serve are called once each. Reload, Close
 // and URLs may be called by any goroutine.
 type Server struct {
-	handlers              map[string]route.Constructor
-	log                   *slog.Logger
-	listen                func(network, address string) (net.Listener, error)
-	conns                 conns
+	handlers map[string]route.Constructor
+	log      *slog.Logger
+	listen   func(network, address string) (net.Listener, error)
+	conns    conns
+	costs    *auth.Costs
+	expiries expiries
+
 	connections, refusing places // of connections: those in order, and those that are refused
 
 	refused limiter
@@ -59,7 +63,7 @@ type Server struct {
 // New prepares to run a site: handlers are made, certificates read. Errors about
 // a place in the file are [site.Errors]; all of them are found.
 func New(s *site.Site, o Options) (*Server, error) {
-	srv := &Server{handlers: o.Handlers, log: o.Log, listen: o.Listen, closing: make(chan struct{})}
+	srv := &Server{handlers: o.Handlers, log: o.Log, listen: o.Listen, closing: make(chan struct{}), costs: auth.NewCosts()}
 	if srv.log == nil {
 		srv.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}

@@ -34,6 +34,8 @@ import (
 //	connections, connectionsPerIP TestRX1RX2Connections, TestRX1Flood
 //	allow, deny                   TestAllowDeny
 //	rate.*                        TestRate, TestRateInTime, TestRX2RateMemory
+//	auth.*                        TestAU6AU7EveryHandler, TestAU10AU18Token, TestTokenExpires,
+//	                              TestRolesOfARoute; package auth
 //	trustedProxies                TestAU13Forwarded, TestOriginBehindProxy
 //	ping, pong                    TestSettingsOfARoute
 //	timeouts.inactivity, request  TestSettingsOfARoute, TestTimesInThe101; of requests:

@@ -12,6 +12,7 @@ type Access struct {
 	Allow Setting[Ranges] // not set: everybody
 	Deny  Setting[Ranges] // even of those who are allowed
 	Rate  Rate
+	Auth  *Auth // nil: everybody
 }
 
 // Rate limits the requests to a route, handshakes among them.
@@ -45,6 +46,8 @@ func (a *Access) fields() []field {
 			doc: "The clients that may come, as ranges of addresses, `'unix'` for those of Unix sockets, or `'all'`. Others get 403."},
 		{name: "deny", to: ranges(&a.Deny, nobody), none: "nobody",
 			doc: "The clients that may not come, even if they are in `allow`. They get 403."},
+		{name: "auth", to: authBinding{&a.Auth}, none: "everybody",
+			doc: "The users that may come, others get 401: by `basic`, by `jwt`, or if both are given by either. A route that says neither inherits them; `'none'` lets everybody come."},
 		{name: "rate", to: nested{list: a.Rate.fields()},
 			doc: "How often clients may come."},
 	}

@@ -23,7 +23,7 @@ func (s *Site) fields() []field {
 		doc: "The proxies in front, as ranges of addresses (`'10.0.0.0/8'`, `'::1'`), and `'unix'` for those that come by Unix sockets: " +
 			"what they say in `X-Forwarded-For`, `-Proto` and `-Host` of the client, its scheme and the host that it asked for is believed. " +
 			"Of a list of addresses the last one that is no trusted proxy's counts. They have to replace or remove what clients send in these fields."})
-	return append(list, later("auth", "hub", "clientScript", "fallback")...)
+	return append(list, later("hub", "clientScript", "fallback")...)
 }
 
 // fields are the keys of a route but those of its handler.
@@ -46,7 +46,7 @@ func (r *Route) fields() []field {
 		{name: "webSockets", to: r.WebSockets.group(), doc: "WebSockets of this route; what it does not say it inherits."},
 	}
 	list = append(list, common(&r.Origins, &r.Headers, &r.Access)...)
-	list = append(list, later("auth", "fallback")...)
+	list = append(list, later("fallback")...)
 	return append(list, atTop("", "listen", "tls", "log", "routes", "trustedProxies", "clientScript")...)
 }
 

@@ -87,6 +87,7 @@ func TestDefinedOnce(t *testing.T) {
 // the top level.
 func TestKnownKeys(t *testing.T) {
 	const limits = "maxMessage maxFrame maxPacket maxFragments sendQueue webSockets webSocketsPerIP messagesPerSecond bytesPerSecond"
+	const auth = "auth auth.basic auth.basic.realm auth.basic.users auth.jwt auth.jwt.keys auth.jwt.algorithms auth.jwt.issuer auth.jwt.audience auth.jwt.leeway auth.jwt.from auth.jwt.roles auth.role"
 	const timeouts = "pong inactivity request close write"
 	const webSockets = "protocol requireProtocol ping validateUTF preserveFrames compression whenFull compression.level compression.minSize " +
 		"compression.serverContext compression.clientContext compression.windowBits compression.memory!"
@@ -96,13 +97,13 @@ func TestKnownKeys(t *testing.T) {
 			want = append(want, prefix+name)
 		}
 	}
-	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies auth! allow deny rate rate.requests rate.burst rate.per hub! clientScript! fallback!")
+	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies "+auth+" allow deny rate rate.requests rate.burst rate.per hub! clientScript! fallback!")
 	add("tls.", "certificate key minVersion clientCA acme!")
 	add("log.", "level format requests")
 	add("limits.", limits+" head headers connections connectionsPerIP")
 	add("timeouts.", timeouts+" handshake drain")
 	add("webSockets.", webSockets)
-	add("routes.", "match pattern methods hosts handler limits timeouts webSockets origins headers auth! allow deny rate rate.requests rate.burst rate.per fallback! "+
+	add("routes.", "match pattern methods hosts handler limits timeouts webSockets origins headers "+auth+" allow deny rate rate.requests rate.burst rate.per fallback! "+
 		"listen^ tls^ log^ routes^ trustedProxies^ clientScript^")
 	add("routes.limits.", limits+" head^ headers^ connections^ connectionsPerIP^")
 	add("routes.timeouts.", timeouts+" handshake^ drain^")

@@ -210,6 +210,8 @@ func literal(v any) string {
 		return FormatDuration(v)
 	case uint16:
 		return "'" + strings.TrimPrefix(tls.VersionName(v), "TLS ") + "'"
+	case Keys:
+		return v.String()
 	case Frequency:
 		return "'" + v.String() + "'"
 	case Ranges:

@@ -83,7 +83,7 @@ const everything = `{
         protocol: ['chat.v2', 'chat'], requireProtocol: true, ping: 'never', validateUTF: false, preserveFrames: true, whenFull: 'dropOldest',
         compression: { level: 6, minSize: '1 KB', serverContext: true, clientContext: true, windowBits: 12 },
     },
-    origins: ['https://example.com', 'HTTPS://*.Example.com:8443'], trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7', '::1', 'unix'], allow: 'all', deny: ['192.0.2.0/24'], rate: { requests: '20/s', burst: 40, per: 'route' },
+    origins: ['https://example.com', 'HTTPS://*.Example.com:8443'], trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7', '::1', 'unix'], allow: 'all', deny: ['192.0.2.0/24'], rate: { requests: '20/s', burst: 40, per: 'route' }, auth: { role: 'admin', basic: { realm: 'here', users: 'users' }, jwt: { keys: { keys: [{ kty: 'oct', k: 'x' }] }, algorithms: 'HS256', issuer: 'i', audience: ['a', 'b'], leeway: '1 min', from: ['cookie:t', 'header'], roles: 'scope' } },
     headers: { 'x-frame-options': 'DENY', 'X-Two': ['1', '2'], Server: 'Curlew' },
     routes: [
         { match: '/echo', handler: 'echo' },
@@ -346,4 +346,33 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAuthInherited: auth is inherited whole, or but for its role.
+func TestAuthInherited(t *testing.T) {
+	s := parse(t, "/etc/site.json5", `{
+		auth: { basic: { users: 'top' }, role: 'user' },
+		routes: [
+			{ match: '/a', handler: 'echo' },
+			{ match: '/b', handler: 'echo', auth: 'none' },
+			{ match: '/c', handler: 'echo', auth: { role: ['admin', 'boss'] } },
+			{ match: '/d', handler: 'echo', auth: { jwt: { keys: 'own' } } },
+			{ match: '/e', handler: 'echo', auth: { jwt: { keys: [{ kty: 'oct' }] }, basic: { realm: 'r', users: '/own' } } },
+			{ match: '/f', handler: 'echo', auth: { jwt: { keys: '-----BEGIN PUBLIC KEY-----\nx' } } },
+		],
+	}`)
+	for i, want := range []string{
+		"false '/etc/top' \"\" [user]", "true '' \"\" []", "false '/etc/top' \"\" [admin boss]", "false '' '/etc/own' []",
+		"false '/own' (not shown) []", "false '' (not shown) []",
+	} {
+		a := s.Routes[i].Access.Auth
+		keys := `""`
+		if a.JWT.Keys.Set() {
+			keys = a.JWT.Keys.Value.String()
+		}
+		equal(t, s.Routes[i].Match.Value, fmt.Sprint(a.Off, " '", a.Basic.Users.Value, "' ", keys, " ", a.Role.Value), want)
+	}
+	equal(t, "keys", string(s.Routes[4].Access.Auth.JWT.Keys.Value.Text), `[{"kty":"oct"}]`)
+	equal(t, "leeway", s.Routes[3].Access.Auth.JWT.Leeway.Value, 30*time.Second)
+	equal(t, "top level", fmt.Sprint(s.Access.Auth.Role.Value), "[user]")
 }

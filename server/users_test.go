@@ -1,0 +1,231 @@
+package server_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"golang.org/x/crypto/bcrypt"
+
+	"curlew.example/curlew/frame"
+	"curlew.example/curlew/server"
+	"curlew.example/curlew/server/auth"
+	"curlew.example/curlew/server/config"
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/server/site"
+	"curlew.example/curlew/wstest"
+)
+
+const tokenSecret = "0123456789abcdef0123456789abcdef"
+
+// inlineKey is the secret as a site file may have it.
+var inlineKey = `{ kty: 'oct', k: '` + base64.RawURLEncoding.EncodeToString([]byte(tokenSecret)) + `' }`
+
+// token makes one that is good for a while, with other claims.
+func token(t *testing.T, expires time.Time, more ...any) string {
+	t.Helper()
+	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(tokenSecret)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := map[string]any{"sub": "alice", "exp": float64(expires.UnixMilli()) / 1000}
+	for i := 0; i+1 < len(more); i += 2 {
+		claims[more[i].(string)] = more[i+1]
+	}
+	text, err := jwt.Signed(s).Claims(claims).Serialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// usersFile writes a file of users, each with a name and a password, and returns
+// its name.
+func usersFile(t *testing.T, lines ...string) string {
+	t.Helper()
+	var text string
+	for _, line := range lines {
+		name, rest, _ := strings.Cut(line, ":")
+		password, roles, _ := strings.Cut(rest, ":")
+		h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += name + ":" + string(h) + ":" + roles + "\n"
+	}
+	name := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func basicAuth(name, password string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password)) + "\r\n"
+}
+
+// AU6, AU7, AU8: what the top level wants of users holds for every handler there
+// is, plain and as a WebSocket, unless the route says otherwise.
+func TestAU6AU7EveryHandler(t *testing.T) {
+	t.Parallel()
+	settings := map[string]string{
+		"static": "static: { directory: '.' }", "file": "file: { path: 'site.pem' }", "redirect": "redirect: { to: '/' }",
+		"exec": "exec: { command: ['/bin/cat'] }", "proxy": "proxy: { target: 'http://127.0.0.1:9' }",
+	}
+	var routes, paths []string
+	for name := range basic() {
+		routes = append(routes, "{ match: '/"+name+"', handler: '"+name+"', "+settings[name]+" }")
+		paths = append(paths, "/"+name)
+	}
+	r := start(t, `{ @plain, auth: { basic: { users: '`+usersFile(t, "alice:a")+`' }, jwt: { keys: `+inlineKey+` } }, routes: [`+
+		strings.Join(routes, ",")+`, { match: '/open', handler: 'echo', auth: 'none' }] }`, nil)
+	for _, path := range paths {
+		for _, lines := range []string{"", basicAuth("alice", "x"), "Authorization: Bearer x.y.z\r\n"} {
+			if got := r.asked(path, lines); got != "401" {
+				t.Errorf("GET %s %s: %s", path, lines, got)
+			}
+			a := r.say(upgrade(path, lines))
+			if codes(a) != "401" || len(a[0].Header["Www-Authenticate"]) != 2 || !a[0].Close {
+				t.Errorf("WebSocket %s %s: %s", path, lines, codes(a))
+			}
+		}
+		if got := r.asked(path, basicAuth("alice", "a")); got == "401" || got == "" {
+			t.Errorf("%s with a password: %s", path, got)
+		}
+		if got := r.asked(path, "Authorization: Bearer "+token(t, time.Now().Add(time.Hour))+"\r\n"); got == "401" || got == "" {
+			t.Errorf("%s with a token: %s", path, got)
+		}
+	}
+	if got := codes(r.say(upgrade("/open"))); got != "101" {
+		t.Errorf("/open: %s", got)
+	}
+}
+
+// AU10, AU18: a page gives its token among the subprotocols or in the query. It is
+// in no answer, no handler sees it and no log has it.
+func TestAU10AU18Token(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	r := start(t, `{ @plain, routes: [
+		{ match: '/echo', handler: 'echo', webSockets: { protocol: 'chat' }, auth: { jwt: { keys: `+inlineKey+` } } },
+		{ match: '/query', handler: 'tell', auth: { jwt: { keys: `+inlineKey+`, from: 'query:token' } } },
+	] }`, map[string]route.Constructor{"tell": func(*site.Route, route.Endpoint) (http.Handler, error) {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen = append(seen, r.URL.String(), r.RequestURI, auth.Of(r).Name)
+		}), nil
+	}})
+	good := token(t, time.Now().Add(time.Hour))
+	for _, c := range []struct{ names, want, chosen string }{
+		{"chat, bearer." + good, "101", "chat"},
+		{"bearer." + good + ", chat", "101", "chat"},
+		{"bearer." + good, "101", ""}, // a page would not take that
+		{"other, bearer." + good, "400", ""},
+		{"chat, bearer." + good + "x", "401", ""},
+		{"chat", "401", ""},
+	} {
+		a := r.say(upgrade("/echo", "Sec-WebSocket-Protocol: "+c.names+"\r\n"))
+		if codes(a) != c.want || a[0].Header.Get("Sec-WebSocket-Protocol") != c.chosen {
+			t.Errorf("%s: %s %q", c.names, codes(a), a[0].Header.Get("Sec-WebSocket-Protocol"))
+		}
+		if text := fmt.Sprint(a[0].Header, body(t, a[0])); strings.Contains(text, good) {
+			t.Errorf("the answer has the token: %s", text)
+		}
+	}
+	if got := r.asked("/query?a=1&token=" + good); got != "200" {
+		t.Error(got)
+	}
+	if got := r.asked("/query?a=1&token=" + good + "x"); got != "401" {
+		t.Error(got)
+	}
+	r.stop()
+	if got := strings.Join(seen, " "); got != "/query?a=1 /query?a=1 alice" {
+		t.Errorf("the handler has seen %s", got)
+	}
+	r.eventually("the log", func() bool { return strings.Contains(r.log.String(), "user=alice") })
+	if log := r.log.String(); strings.Contains(log, good[len(good)/2:]) || strings.Contains(log, good[:len(good)/2]) || !strings.Contains(log, `refused="no credentials"`) {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
+// A connection lives as long as its token.
+func TestTokenExpires(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{ @plain, routes: [{ handler: 'echo', auth: { jwt: { keys: `+inlineKey+`, leeway: '1 ms' } } }] }`, nil)
+	connect := func(life time.Duration) *wstest.Peer {
+		p, _ := wstest.Open(t, r.connect(), "/", http.Header{"Authorization": {"Bearer " + token(t, time.Now().Add(life))}})
+		return p
+	}
+	long, short, shorter := connect(time.Hour), connect(2500*time.Millisecond), connect(1500*time.Millisecond)
+	gone := connect(time.Hour)
+	gone.Send(wstest.Close(frame.NormalClosure, ""))
+	gone.WantClose("the echo", frame.NormalClosure, "")
+	short.Send(wstest.Text("x"))
+	short.Want("the echo", wstest.Text("x"))
+	shorter.WantClose("the end of the token", 4401, "token expired")
+	short.WantClose("the end of the token", 4401, "token expired")
+	long.Send(wstest.Text("x"))
+	long.Want("the echo", wstest.Text("x"))
+	if got := r.asked("/", "Authorization: Bearer "+token(t, time.Now().Add(-time.Second))+"\r\n"); got != "401" {
+		t.Errorf("afterwards: %s", got)
+	}
+	r.eventually("the ends", func() bool { return server.Expiries(r.Server) == 1 })
+}
+
+// Roles: who has none of those that are needed gets 403.
+func TestRolesOfARoute(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{ @plain, auth: { basic: { users: '`+usersFile(t, "alice:a:admin,editor", "bob:b")+`' } }, routes: [
+		{ match: '/all', handler: 'echo' },
+		{ match: '/admin', handler: 'echo', auth: { role: ['boss', 'admin'] } },
+		{ match: '/boss', handler: 'echo', auth: { role: 'boss' } },
+	] }`, nil)
+	for name, want := range map[string]string{"alice": "101 101 403", "bob": "101 403 403"} {
+		var got []string
+		for _, path := range []string{"/all", "/admin", "/boss"} {
+			got = append(got, codes(r.say(upgrade(path, basicAuth(name, name[:1])))))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", name, got, want)
+		}
+	}
+}
+
+// What is wrong with the files is told before anything is served, once.
+func TestUsersMissing(t *testing.T) {
+	s, err := config.Parse("site.json5", []byte(`{ auth: { basic: { users: 'none-at-all' } }, routes: [
+		{ match: '/a', handler: 'echo' }, { match: '/b', handler: 'echo' }, { match: '/c', handler: 'echo', auth: { jwt: { keys: { kty: 'RSA' } } } },
+	] }`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = server.New(s, server.Options{Handlers: basic()})
+	if err == nil || strings.Count(err.Error(), "none-at-all") != 1 || strings.Count(err.Error(), "no JSON Web Key") != 1 || !strings.HasPrefix(err.Error(), "site.json5:1:9: auth: ") {
+		t.Error(err)
+	}
+}
+
+// Passwords in the clear are worth a warning.
+func TestPasswordsInTheClear(t *testing.T) {
+	users := usersFile(t, "alice:a")
+	for text, want := range map[string]bool{
+		"listen: ':0'": true, "listen: '192.0.2.1:80'": true, "listen: 'localhost:0'": false, "listen: '127.0.0.1:0'": false, "listen: 'unix:/s'": false,
+		"listen: ':0', trustedProxies: '10.0.0.1'": false,
+	} {
+		log := new(safeBuffer)
+		if _, err := server.New(parse(t, `{ `+text+`, auth: { basic: { users: '`+users+`' } }, routes: [{ handler: 'echo' }] }`),
+			server.Options{Handlers: basic(), Log: slog.New(slog.NewTextHandler(log, nil))}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "in the clear"); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
