@@ -71,7 +71,7 @@ func overSockets(t *testing.T, role Roles, test testOf) {
 			}
 			sub := subjectNamed(v.subject)
 			cases := sub.cases(i)
-			o := &Options{Patience: time.Second, Parallel: 32} // an end or a pong may take a while on a busy machine
+			o := &Options{Patience: time.Second, Scale: 3, Parallel: 32} // an end or a pong may take a while on a busy machine
 			judge(t, sub.name, role, cases, test(sub, t, p, cases, o))
 		})
 	}
