@@ -195,15 +195,18 @@ func (c *Conn) fill(ctx context.Context) error {
 	if watched && !c.watch(ctx) {
 		return ctx.Err()
 	}
+	begun := time.Duration(0)
 	if k := c.in.intake; k != nil && k.meter != nil {
-		k.meter.fill(c.now(), false)
+		begun = c.now()
+		k.meter.fill(begun, false)
 	}
 	err := c.recv()
 	if watched {
 		c.unwatch()
 	}
 	if k := c.in.intake; k != nil && k.meter != nil {
-		k.meter.fill(c.now(), true)
+		now := c.now()
+		k.meter.fill(now, c.waited(now-begun))
 	}
 	if err == nil {
 		c.in.heard.Store(int64(c.now()))

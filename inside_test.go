@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,4 +216,46 @@ func TestWriterTurn(t *testing.T) {
 			t.Errorf("its turn has come, and it was last used %v ago", c.now()-w.last)
 		}
 	})
+}
+
+// TestMeterWaits: credit that was given while we did not read ends as soon as a read
+// has to wait, however short, and not because a read takes long.
+func TestMeterWaits(t *testing.T) {
+	a, b := tcpPair(t)
+	c := newConn(a, newTerms(Client, newSettings(&Options{MessagesPerSecond: 10}), &established{}), nil, nil)
+	defer c.Abort(nil)
+	send := func(n int) {
+		for range n {
+			b.Write(frame.Header{Fin: true, Opcode: frame.Text}.Append(nil))
+		}
+	}
+	read := func() {
+		if _, _, err := c.Read(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(1)
+	read()
+	m := c.in.intake.meter
+	m.last -= time.Minute // of a callback
+	send(300)
+	for range 300 {
+		read()
+	}
+	go func() {
+		for wait := true; wait; runtime.Gosched() {
+			wait = c.in.pump.Load() != pumpHeld // Read waits, or is about to
+		}
+		send(1)
+	}()
+	for {
+		m.messages.has = 100
+		if read(); c.fd.Waited() {
+			break
+		}
+		go send(1)
+	}
+	if m.messages.has > 9 {
+		t.Errorf("after a wait %v messages may come", m.messages.has)
+	}
 }

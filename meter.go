@@ -36,16 +36,26 @@ func newMeter(set *settings, now time.Duration) *meter {
 	return m
 }
 
-// waitedFor is how long a read takes at least that has found nothing at first.
+// waitedFor is how long a read takes at least that has found nothing at first, where
+// nobody knows better: a read may take long for want of a processor, too.
 const waitedFor = time.Millisecond
 
-// fill is called before and after each read of the stream; waited says which.
+// waited reports whether the last read, which took d, has found nothing at first.
+func (c *Conn) waited(d time.Duration) bool {
+	if c.fd.Usable() {
+		return c.fd.Waited()
+	}
+	return d >= waitedFor
+}
+
+// fill is called before and after each read of the stream; waited says that all the
+// peer had sent was here.
 func (m *meter) fill(now time.Duration, waited bool) {
 	d := now - m.last
 	m.last = now
 	for _, b := range []*bucket{&m.messages, &m.bytes} {
 		b.has += d.Seconds() * b.rate
-		if waited && d >= waitedFor {
+		if waited {
 			b.has = min(b.has, b.rate)
 		}
 	}

@@ -15,6 +15,9 @@ func (f *FD) Usable() bool { return false }
 // Recv is never called.
 func (f *FD) Recv(int) ([]byte, error) { panic("poll: no FD on this system") }
 
+// Waited is false.
+func (f *FD) Waited() bool { return false }
+
 // TrySend is never called.
 func (f *FD) TrySend([]byte) (int, error) { panic("poll: no FD on this system") }
 

@@ -87,6 +87,9 @@ func TestRecv(t *testing.T) {
 			if err != nil || len(p) == 0 || len(p) > 5 {
 				t.Fatalf("%q, %v", p, err)
 			}
+			if len(got) > 0 && fd.Waited() {
+				t.Error("waited for what was there")
+			}
 			got = append(got, p...)
 			bufs.Put(p)
 		}
@@ -115,7 +118,7 @@ func TestRecvWaits(t *testing.T) {
 				t.Errorf("%d buffers while it waits", n)
 			}
 			peer.Write([]byte("x"))
-			if r := <-done; string(r.p) != "x" || r.err != nil {
+			if r := <-done; string(r.p) != "x" || r.err != nil || !fd.Waited() {
 				t.Fatalf("%q, %v", r.p, r.err)
 			} else {
 				bufs.Put(r.p)

@@ -18,9 +18,10 @@ type FD struct {
 	rc syscall.RawConn // nil: there is none
 
 	// Owned by the caller of Recv.
-	size int
-	got  *received             // nil while it waits
-	try  func(fd uintptr) bool // f.tryRecv, bound once so that Recv allocates nothing
+	size   int32
+	waited bool
+	got    *received             // nil while it waits
+	try    func(fd uintptr) bool // f.tryRecv, bound once so that Recv allocates nothing
 }
 
 // received is what a Recv has come back with.
@@ -43,7 +44,7 @@ func (f *FD) Usable() bool { return f.rc != nil }
 // Recv waits for bytes and returns them in a buffer of bufs with size bytes,
 // which the caller owns. The end of the stream is io.EOF.
 func (f *FD) Recv(size int) (p []byte, err error) {
-	f.size = size
+	f.size, f.waited = int32(size), false
 	err = f.rc.Read(f.try)
 	if g := f.got; g != nil {
 		p = g.buf
@@ -56,14 +57,19 @@ func (f *FD) Recv(size int) (p []byte, err error) {
 	return p, err
 }
 
+// Waited reports whether the last Recv had to wait, that is, found nothing at first.
+// Whoever calls Recv may call it.
+func (f *FD) Waited() bool { return f.waited }
+
 func (f *FD) tryRecv(fd uintptr) bool {
-	p := bufs.Get(f.size)
+	p := bufs.Get(int(f.size))
 	n, err := recv(fd, p)
 	for err == syscall.EINTR {
 		n, err = recv(fd, p)
 	}
 	if err == syscall.EAGAIN {
 		bufs.Put(p)
+		f.waited = true
 		return false
 	}
 	g := receiveds.Get().(*received)
