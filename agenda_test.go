@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,4 +132,57 @@ func TestCalendars(t *testing.T) {
 	if h.calendars.agenda(new(http.Server)); len(h.calendars.of) != 1 {
 		t.Errorf("%d calendars, want that of the newest server", len(h.calendars.of))
 	}
+}
+
+// TestAgendaExtends: many connections of one agenda put off their end again and again.
+func TestAgendaExtends(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	synctest.Test(t, func(t *testing.T) {
+		a, set := newAgenda(), newSettings(&Options{PingInterval: -1, InactivityTimeout: -1, CloseTimeout: time.Second, WriteTimeout: -1})
+		var wg sync.WaitGroup
+		for i := range uint64(200) {
+			rng := rand.New(rand.NewPCG(seed, i))
+			near, far := net.Pipe()
+			c := newConn(near, newTerms(Server, set, &established{}), a, nil)
+			c.startClock(never)
+			wg.Go(func() {
+				var want time.Duration
+				abort := rng.IntN(4) == 0
+				for range 50 {
+					d := time.Duration(1+rng.IntN(1000)) * time.Millisecond
+					want = a.now() + d
+					c.Extend(d)
+					if rng.IntN(3) == 0 {
+						c.sendPing(nil)
+					}
+					time.Sleep(time.Duration(rng.Int64N(int64(d))))
+				}
+				if abort {
+					c.Abort(nil)
+				}
+				closed := make(chan time.Duration, 1)
+				go func() {
+					var b [1]byte
+					for {
+						_, err := far.Read(b[:])
+						if err != nil || b[0] == 0x88 {
+							closed <- a.now()
+							far.Close()
+							return
+						}
+					}
+				}()
+				if at := <-closed; !abort && at != want {
+					t.Errorf("connection %d was closed at %v, want %v", i, at, want)
+				}
+				<-c.Done()
+			})
+		}
+		wg.Wait()
+		synctest.Wait()
+		if a.timer != nil || a.entries != nil {
+			t.Error("all have ended, and the agenda holds something")
+		}
+	})
 }
