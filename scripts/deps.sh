@@ -61,7 +61,7 @@ for lock in $(git ls-files '*package-lock.json' 2>/dev/null || find . -name pack
 	if (cd "$dir" && npm ci --no-audit --no-fund --loglevel=error); then cp "$lock" "$dir/node_modules/.lock"; else missing "npm packages of $dir"; fi
 done
 
-# Linters, built by the Go that is in use; another one makes them anew.
+# Linters and an authority of ACME, built by the Go that is in use; another one makes them anew.
 mkdir -p .deps/bin
 tool() { # name, package, version
 	stamp="$2@$3 $(go version)"
@@ -74,6 +74,8 @@ tool() { # name, package, version
 }
 tool staticcheck honnef.co/go/tools/cmd/staticcheck $staticcheck_version
 tool govulncheck golang.org/x/vuln/cmd/govulncheck $govulncheck_version
+tool pebble github.com/letsencrypt/pebble/v2/cmd/pebble $pebble_version
+tool pebble-challtestsrv github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv $pebble_version
 
 # The modules' own dependencies, so that the tests need no network.
 for m in $modules; do

@@ -4,6 +4,8 @@ modules=". server bench"
 # Linters at the versions that are known to work here, in .deps/bin.
 staticcheck_version=v0.8.2
 govulncheck_version=v1.8.0
+# An authority of ACME to test with.
+pebble_version=v2.10.1
 bin=$PWD/.deps/bin
 
 failed=0

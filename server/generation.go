@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	stdlog "log"
 	"net"
 	"net/http"
@@ -29,6 +30,7 @@ type generation struct {
 	inlet   *inlet
 	methods map[string]bool    // that handlers see
 	places  map[string]*places // of WebSockets, see placesOf
+	closers []io.Closer        // the handlers that hold something
 	guards  map[*site.Auth]*auth.Guard
 
 	mu      sync.Mutex            // guards the following
@@ -59,9 +61,10 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 			wrong = append(wrong, at.Errorf("%v", err))
 		}
 	}
+	var fetching *issuer
 	if from.TLS != nil {
 		var err error
-		g.tls, err = newTLS(from.TLS, s.log)
+		g.tls, fetching, err = s.newTLS(from.TLS)
 		collect(from.TLS.From, err)
 	}
 	table := &route.Table{Pass: guardOf(&from.Access)}
@@ -84,7 +87,7 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 	if len(from.Routes) == 0 {
 		s.log.Warn("there are no routes: every request is answered 404")
 	}
-	g.http = g.newHTTP(g.answered(gate(table, g.methods)))
+	g.http = g.newHTTP(g.answered(gate(fetching.challenges(table), g.methods)))
 	return g, nil
 }
 
@@ -97,6 +100,9 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	h, err := construct(r, g.endpoint(r))
 	if err != nil {
 		return nil, err
+	}
+	if c, ok := h.(io.Closer); ok {
+		g.closers = append(g.closers, c)
 	}
 	users, err := g.users(r.Access.Auth)
 	if err != nil {
@@ -111,6 +117,13 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 		}
 		h.ServeHTTP(w, r)
 	}), nil
+}
+
+// release lets handlers give back what they hold. No request comes any more.
+func (g *generation) release() {
+	for _, c := range g.closers {
+		c.Close()
+	}
 }
 
 // endpoint returns the maker of WebSocket endpoints for a route.

@@ -48,7 +48,8 @@ type Server struct {
 	refused limiter
 	serving sync.WaitGroup // generations whose inlets are open
 
-	reload sync.Mutex // held while a generation is made and put in place
+	reload  sync.Mutex         // held while a generation is made and put in place
+	issuers map[string]*issuer // guarded by reload
 
 	mu      sync.Mutex
 	current *generation
@@ -231,6 +232,7 @@ func (s *Server) forget(g *generation) {
 	s.mu.Lock()
 	s.old = slices.DeleteFunc(s.old, func(o *generation) bool { return o == g })
 	s.mu.Unlock()
+	g.release()
 }
 
 func (s *Server) closeSourcesLocked() {
@@ -282,6 +284,7 @@ func (g *generation) end(ctx context.Context) {
 	g.inlet.Close()
 	g.closeFresh()
 	<-stopped
+	g.release()
 }
 
 // Close makes Serve drain and return. It does not wait for that. Without Serve

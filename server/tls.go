@@ -18,24 +18,31 @@ import (
 	"curlew.example/curlew/server/site"
 )
 
-// newTLS returns the configuration of the https listeners.
-func newTLS(t *site.TLS, log *slog.Logger) (*tls.Config, error) {
-	k, err := newKeeper(t.Certificates, log)
+// newTLS returns the configuration of the https listeners, and who fetches
+// certificates; nil if nobody does. Server.reload is held, but for New.
+func (s *Server) newTLS(t *site.TLS) (*tls.Config, *issuer, error) {
+	k, err := newKeeper(t.Certificates, s.log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c := &tls.Config{
 		MinVersion:     t.MinVersion.Value,
 		NextProtos:     []string{"http/1.1"},
 		GetCertificate: k.choose,
 	}
+	var is *issuer
+	if t.ACME != nil {
+		is = s.issuerOf(t.ACME)
+		c.GetCertificate = is.chooseAfter(k)
+		c.GetConfigForClient = is.forAuthority
+	}
 	if t.ClientCA.Set() {
 		if c.ClientCAs, err = readAuthorities(t.ClientCA.Value); err != nil {
-			return nil, t.ClientCA.From.Errorf("%v; the certificates of the clients' authorities as a PEM file", err)
+			return nil, nil, t.ClientCA.From.Errorf("%v; the certificates of the clients' authorities as a PEM file", err)
 		}
 		c.ClientAuth = tls.RequireAndVerifyClientCert
 	}
-	return c, nil
+	return c, is, nil
 }
 
 // readAuthorities reads the certificates of a PEM file: all of them, or none.
@@ -129,6 +136,19 @@ func (k *keeper) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 func (k *keeper) at(now time.Time, name string) *tls.Certificate {
+	if c := k.named(now, name); c != nil {
+		return c
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.pairs) == 0 {
+		return nil
+	}
+	return k.pairs[0].tls
+}
+
+// named returns the certificate that has the name, or nil.
+func (k *keeper) named(now time.Time, name string) *tls.Certificate {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if now.After(k.next) {
@@ -147,7 +167,7 @@ func (k *keeper) at(now time.Time, name string) *tls.Certificate {
 			return p.tls
 		}
 	}
-	return k.pairs[0].tls
+	return nil
 }
 
 // A pair is a certificate with its key, from two files.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/crypto/acme"
 )
 
 // A watched is a connection until it is hijacked; then its Conn goes on alone.
@@ -100,6 +102,9 @@ func (w *watchedTLS) ConnectionState() tls.ConnectionState {
 			linger(t.NetConn())
 		}
 		w.state = t.ConnectionState()
+		if w.state.NegotiatedProtocol == acme.ALPNProto {
+			t.Close() // it has seen what it came for: see issuer.forAuthority
+		}
 	})
 	return w.state
 }

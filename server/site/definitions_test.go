@@ -98,7 +98,7 @@ func TestKnownKeys(t *testing.T) {
 		}
 	}
 	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies "+auth+" allow deny rate rate.requests rate.burst rate.per hub! clientScript! fallback!")
-	add("tls.", "certificate key minVersion clientCA acme!")
+	add("tls.", "certificate key minVersion clientCA acme acme.domains acme.email acme.directory acme.cache")
 	add("log.", "level format requests")
 	add("limits.", limits+" head headers connections connectionsPerIP")
 	add("timeouts.", timeouts+" handshake drain")

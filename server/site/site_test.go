@@ -75,7 +75,7 @@ func firstDifference(want, got string) string {
 // everything is a file that says every key, with none at its default.
 const everything = `{
     listen: ['127.0.0.1:8080', 'https://[::1]:0', 'https://:8443', 'unix:/run/curlew.sock', 'unix:run/curlew.sock'],
-    tls: [{ certificate: 'a.pem', key: '/etc/a.key', minVersion: '1.3', clientCA: 'clients.pem' }, { certificate: '../b.pem', key: 'b.key' }],
+    tls: [{ certificate: 'a.pem', key: '/etc/a.key', minVersion: '1.3', clientCA: 'clients.pem' }, { certificate: '../b.pem', key: 'b.key' }, { acme: { domains: ['Example.com', 'www.example.com'], email: 'you@example.com', directory: 'https://ca.example/dir', cache: 'acme' } }],
     log: { level: 'debug', format: 'json', requests: false },
     limits: { maxMessage: '2 MB', maxFrame: '64 KB', maxPacket: '8 KB', maxFragments: 10, sendQueue: '1 MB', head: '8 KB', headers: 50, webSockets: 100, webSocketsPerIP: 4, messagesPerSecond: 20, bytesPerSecond: '32 KB', connections: 1000, connectionsPerIP: 8 },
     timeouts: { pong: '5 s', inactivity: '1 min', request: '1 hour', close: '2 s', write: '20 s', handshake: '3 s', drain: '30 s' },
@@ -136,6 +136,9 @@ func TestEverything(t *testing.T) {
 	equal(t, "key", s.TLS.Certificates[0].Key.Value, "/etc/a.key")
 	equal(t, "certificate of a parent", s.TLS.Certificates[1].Certificate.Value, "/etc/b.pem")
 	equal(t, "minVersion", s.TLS.MinVersion.Value, tls.VersionTLS13)
+	equal(t, "certificates", len(s.TLS.Certificates), 2)
+	equal(t, "acme", fmt.Sprint(s.TLS.ACME.Domains.Value, s.TLS.ACME.Email.Value, s.TLS.ACME.Directory.Value, s.TLS.ACME.Cache.Value),
+		"[example.com www.example.com]you@example.comhttps://ca.example/dir/etc/curlew/acme")
 	equal(t, "clientCA", s.TLS.ClientCA.Value, "/etc/curlew/clients.pem")
 	equal(t, "log", fmt.Sprint(s.Log.Level.Value, s.Log.Format.Value, s.Log.Requests.Value), "debugjsonfalse")
 	equal(t, "trustedProxies", fmt.Sprint(s.TrustedProxies.Value.Prefixes, s.TrustedProxies.Value.Unix), "[10.0.0.0/8 2001:db8::/32 192.0.2.7/32 ::1/128] true")
