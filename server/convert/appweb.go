@@ -40,9 +40,11 @@ type appweb struct {
 
 	listen []string
 	secure bool
-	tls    []*object // certificates, those of hosts first
-	hosts  []*object // the routes of virtual hosts, which are asked first
-	routes []*object
+
+	clientCA, minVersion string    // of all certificates
+	tls                  []*object // certificates, those of hosts first
+	hosts                []*object // the routes of virtual hosts, which are asked first
+	routes               []*object
 }
 
 // A scope is what holds at a place of the file: at the top, in a host, in a
@@ -61,7 +63,6 @@ type scope struct {
 	proxy     string
 	methods   []string
 	hosts     []string
-	lost      string // why a host or route cannot be had
 
 	auth  access
 	allow []string
@@ -296,12 +297,22 @@ func (c *appweb) write(o *object) {
 	if c.top.certificate != "" {
 		c.addTLS(c.top)
 	}
-	switch {
-	case len(c.tls) == 0 && c.secure:
+	if len(c.tls) == 0 && c.secure {
 		t := new(object)
 		t.set("'site.pem'", "the source names no certificate: fill in", "certificate")
 		t.set("'site.key'", "", "key")
-		o.lines = append(o.lines, &line{key: "tls", child: t})
+		c.tls = append(c.tls, t)
+		c.verifying(c.top)
+	}
+	if len(c.tls) > 0 {
+		if c.clientCA != "" {
+			c.tls[0].set(text(c.clientCA), "for all https addresses", "clientCA")
+		}
+		if c.minVersion != "" {
+			c.tls[0].set(c.minVersion, "for all https addresses", "minVersion")
+		}
+	}
+	switch {
 	case len(c.tls) == 1:
 		o.lines = append(o.lines, &line{key: "tls", child: c.tls[0]})
 	case len(c.tls) > 1:
@@ -327,13 +338,19 @@ func (c *appweb) addTLS(s *scope) {
 	} else {
 		o.set(text(s.key), "", "key")
 	}
-	if len(c.tls) == 0 { // these two hold for all
-		if s.verify && s.authority != "" {
-			o.set(text(s.authority), "", "clientCA")
-		}
-		if v, ok := s.settings.said["minVersion"]; ok {
-			o.set(v.value, v.note, "minVersion")
-		}
-	}
 	c.tls = append(c.tls, o)
+	c.verifying(s)
+}
+
+// verifying notes what holds for all https addresses here.
+func (c *appweb) verifying(s *scope) {
+	switch {
+	case s.verify && s.authority != "":
+		c.clientCA = s.authority
+	case s.verify:
+		c.top.notes = append(c.top.notes, "SSLVerifyClient on: name the authority of the clients with tls.clientCA")
+	}
+	if v, ok := s.settings.said["minVersion"]; ok {
+		c.minVersion = v.value
+	}
 }

@@ -351,12 +351,14 @@ func (c *appweb) header(s *scope, d *directive) {
 }
 
 func (c *appweb) protocols(s *scope, d *directive) {
-	on := map[string]bool{"tlsv1": true, "tlsv1.0": true, "tlsv1.1": true, "tlsv1.2": true, "tlsv1.3": true}
+	on := map[string]bool{"tlsv1.0": true, "tlsv1.1": true, "tlsv1.2": true, "tlsv1.3": true}
 	first := true
 	for _, w := range d.args {
 		w = strings.ToLower(w)
 		add := !strings.HasPrefix(w, "-")
-		w = strings.TrimLeft(w, "+-")
+		if w = strings.TrimLeft(w, "+-"); w == "tlsv1" {
+			w = "tlsv1.0"
+		}
 		if w == "all" {
 			for k := range on {
 				on[k] = add
@@ -369,7 +371,7 @@ func (c *appweb) protocols(s *scope, d *directive) {
 		}
 		first = false
 	}
-	if on["tlsv1"] || on["tlsv1.0"] || on["tlsv1.1"] {
+	if on["tlsv1.0"] || on["tlsv1.1"] {
 		s.note(d, "TLS before 1.2 is not spoken")
 	}
 	if !on["tlsv1.2"] && on["tlsv1.3"] && !on["tlsv1.1"] {

@@ -21,7 +21,7 @@ func Ioto(name string, source []byte) ([]byte, error) {
 	if root.Kind != site.Object {
 		return nil, site.Errors{site.Place{File: name, Line: root.Line, Column: root.Column}.Errorf("an object { … } is wanted")}
 	}
-	c := &ioto{name: name, documents: "./site", webSockets: true, index: map[string]*site.Node{}}
+	c := &ioto{name: name, documents: "./site", webSockets: true}
 	web, prefix := root, ""
 	if n := member(root, "web"); n != nil && n.Kind == site.Object {
 		web, prefix = n, "web."
@@ -56,9 +56,7 @@ type ioto struct {
 	documents  string
 	webSockets bool
 	realm      string
-	roles      []string
 	authType   string
-	index      map[string]*site.Node
 }
 
 func member(n *site.Node, name string) *site.Node {

@@ -72,6 +72,8 @@ func rewrite(p string) (re rewritten, plain string, err error) {
 	}
 	for i := 0; i < len(p); i++ {
 		switch c := p[i]; {
+		case c == '\\' && isRepetition(p[i+1:]): // not a token
+			literal = false
 		case c == '\\' && i+1 < len(p):
 			i++
 			b.WriteString(p[i-1 : i+1])
@@ -203,6 +205,12 @@ func base(p string) string {
 		return "/"
 	}
 	return p[:i+1]
+}
+
+// isRepetition reports whether s begins with {2}, {2,} or {2,3}.
+func isRepetition(s string) bool {
+	end := strings.IndexByte(s, '}')
+	return end > 1 && s[0] == '{' && strings.Trim(s[1:end], "0123456789,") == ""
 }
 
 var reference = regexp.MustCompile(`\$(?:([0-9]+)|([&` + "`'" + `])|\{([^}]*)\})`)
