@@ -32,7 +32,9 @@
 // made by it has the options of the route (limits, timeouts, origins,
 // subprotocols, headers), is closed with 1001 when the server drains, and
 // answers whatever is no handshake. A constructor that finds its settings
-// impossible returns an error; the server then does not start.
+// impossible returns an error; the server then does not start. A handler that is an
+// [io.Closer] is closed when the site that it is part of has no connection any more,
+// or the server ends; WebSockets may outlive that.
 //
 // At a request the captures of the route are its path values
 // ([net/http.Request.PathValue]). What all answers have in common is done by the
