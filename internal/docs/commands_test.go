@@ -19,6 +19,7 @@ var commands = map[string]string{
 	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/rooms/lobby":                                    handlersPage,
 	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/greet":                                          handlersPage,
 	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/today":                                          handlersPage,
+	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/app/echo":                                       handlersPage,
 	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/echo":                                           "server/interop/readme_test.go: func TestReadme(",
 	"go run ./server/cmd/curlew conform server ws://127.0.0.1:8080/echo":                                    conformPage,
 	"go run ./server/cmd/curlew conform server --list 7":                                                    conformPage,

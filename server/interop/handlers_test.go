@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -103,6 +104,42 @@ var examples = map[string]struct {
 		}
 		if _, err := curlew.Dial(t.Context(), "ws://"+e.at+"/charts/..%2Femden/pier", nil); err.(*curlew.HandshakeError).Status != 404 {
 			t.Error(err)
+		}
+	}},
+	"proxy": {nil, func(t *testing.T, e *example) {
+		var asked http.Header
+		app := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/app/echo" {
+				io.WriteString(w, "hello from "+r.URL.Path)
+				return
+			}
+			asked = r.Header
+			curlew.Handle(nil, func(*http.Request) (*curlew.Events, error) {
+				return &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) { c.Send(t, p) }}, nil
+			}).ServeHTTP(w, r)
+		})}
+		l, err := net.Listen("unix", filepath.Join(e.dir, "app.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go app.Serve(l)
+		defer app.Close()
+		c := e.open(t, 0)
+		c.says(t, "hello", "hello")
+		c.end(t)
+		if asked.Get("X-Forwarded-For") != "127.0.0.1" || asked.Get("X-Forwarded-Host") != e.at || asked.Get("X-Api-Key") != "only between us" {
+			t.Errorf("%v", asked)
+		}
+		for path, want := range map[string]string{"/app/x": "200 hello from /app/x", "/reports/": "502 Bad Gateway"} {
+			resp, err := http.Get("http://" + e.at + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if got := strings.TrimSpace(resp.Status[:4] + string(b)); got != want {
+				t.Errorf("%s: %q", path, got)
+			}
 		}
 	}},
 }
