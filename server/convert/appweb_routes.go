@@ -95,14 +95,11 @@ func (c *appweb) access(o *object, s *scope) {
 		if len(a.user) > 0 {
 			users += "." + strings.Join(a.user, ".")
 		}
-		if a.realm == "" {
-			a.realm = "users"
-		}
 		note := "line " + strconv.Itoa(a.line) + ": make the file"
 		if len(a.user) > 0 {
 			note += ", with these users only"
 		}
-		o.set(text(a.realm), "", "auth", "basic", "realm")
+		o.set(text(realm(a.realm)), "", "auth", "basic", "realm")
 		o.set(text(users), note, "auth", "basic", "users")
 		if a.role != "" {
 			o.set(text(a.role), "", "auth", "role")
@@ -115,6 +112,20 @@ func (c *appweb) access(o *object, s *scope) {
 	if deny := slices.DeleteFunc(slices.Clone(s.deny), func(r string) bool { return r == "all" }); len(deny) > 0 {
 		o.set(texts(deny), "", "deny")
 	}
+}
+
+// realm is what a field of a header can have of one.
+func realm(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, s)
+	if strings.TrimSpace(s) == "" {
+		return "users"
+	}
+	return s
 }
 
 // answer says who answers.

@@ -335,6 +335,35 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// TestUsersStay: who had to log in still has to, and nobody else may come.
+func TestUsersStay(t *testing.T) {
+	for source, want := range map[string][]string{
+		"Documents w\n<Route ^/a/>\nAuthType basic \"Caf\u00e9 \\\"x\\\"\"\n</Route>": {`realm: 'Caf "x"'`, "users: 'users'"},
+		"Documents w\n<Route ^/a/>\nAuthType digest\nRequire role boss\n</Route>":     {"realm: 'users'", "users: 'users'", "role: 'boss'"},
+		"Documents w\n<Route ^/a/>\nRequire user joe\n</Route>":                       {"users: 'users.joe'"},
+		"{ auth: { realm: 'r' }, routes: [{ match: '/a/', role: 'boss' }] }":          {"realm: 'r'", "users: 'users'", "role: 'boss'"},
+		"{ routes: [{ match: '/a/', role: 'public' }] }":                              nil,
+	} {
+		text, _ := convertText(t, source)
+		_, route, _ := strings.Cut(text, "match: '/a/'")
+		if strings.Contains(route, "auth: {") != (want != nil) {
+			t.Errorf("%s:\n%s", source, text)
+		}
+		for _, s := range want {
+			if !strings.Contains(route, s) {
+				t.Errorf("%s: where is %s?\n%s", source, s, text)
+			}
+		}
+	}
+	// Within a host that everybody may enter, or may not.
+	text, _ := convertText(t, "Documents w\nAuthType form r\n<Route ^/a/>\nAuthType none\n</Route>\n<Route ^/b/>\n</Route>")
+	_, rest, _ := strings.Cut(text, "match: '/a/'")
+	open, rest, _ := strings.Cut(rest, "match: '/b/'")
+	if strings.Contains(open, "auth: {") || strings.Count(rest, "auth: {") != 2 {
+		t.Errorf("%s", text)
+	}
+}
+
 // TestTLSVersions: SSLProtocol, as far as it matters here.
 func TestTLSVersions(t *testing.T) {
 	for protocols, want := range map[string]string{

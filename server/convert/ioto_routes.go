@@ -62,11 +62,7 @@ func (c *ioto) route(n *site.Node, at string) {
 		o.set("501", "", "respond", "status")
 	}
 	if role != "" && role != "public" {
-		realm := c.realm
-		if realm == "" {
-			realm = "users"
-		}
-		o.set(text(realm), "", "auth", "basic", "realm")
+		o.set(text(realm(c.realm)), "", "auth", "basic", "realm")
 		note := "make the file"
 		if authType != "basic" {
 			note += "; use TLS only, as this is basic here"
