@@ -23,6 +23,9 @@ need nodejs has node
 need npm has npm
 need chromium browser
 need squid has squid
+need nginx-light has nginx
+need haproxy has haproxy
+need caddy has caddy
 need systemd sh -c '[ "$(go env GOOS)" != linux ] || command -v systemd-socket-activate'
 need python3-websockets sh -c '/usr/bin/python3 -c "import websockets" || python3 -c "import websockets"'
 
