@@ -71,6 +71,21 @@ type scope struct {
 	certificate, key, authority string
 	verify                      bool
 	processes                   string
+
+	conditional bool // only requests that fulfil what we cannot ask
+	tlsOnly     bool
+}
+
+// guards reports whether the scope keeps somebody out.
+func (s *scope) guards() bool {
+	if s.auth.kind != "" || len(s.allow) > 0 || len(s.deny) > 0 || s.conditional {
+		return true
+	}
+	if s.target == nil {
+		return false
+	}
+	how := strings.ToLower(s.target.arg(0))
+	return how == "close" || how == "write" && !strings.HasPrefix(s.target.arg(1), "2")
 }
 
 // A stage is a handler with the extensions that it is for; none is all.

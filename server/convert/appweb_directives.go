@@ -40,7 +40,7 @@ var why = map[string]string{
 	"sslciphersuite": "chosen by Go", "sslverifyissuer": "", "sslengine": "", "sslpreload": "", "sslcacertificatepath": "name one file, clientCA", "http2": "", "stealth": "Curlew names itself nowhere", "showerrors": "errors are never shown to clients",
 	"errordocument": "", "cache": "set Cache-Control with headers", "map": "compressed siblings are sent by themselves", "compress": "compressed siblings are sent by themselves", "typesconfig": "", "addtype": "", "action": "",
 	"options": "no listings here", "indexorder": "no listings here", "indexoptions": "no listings here", "directoryindex": "index.html here", "uploaddir": "no uploads here", "uploadautodelete": "no uploads here",
-	"condition": "", "param": "", "requestheader": "", "update": "", "addlanguagesuffix": "", "addlanguagedir": "", "defaultlanguage": "", "crossorigin": "for WebSockets see origins",
+	"update": "", "addlanguagesuffix": "", "addlanguagedir": "", "defaultlanguage": "", "crossorigin": "for WebSockets see origins",
 	"defense": "see rate", "monitor": "see rate", "role": "roles stand with the users", "authstore": "users stand in a file", "authdigestqop": "", "authautologin": "nobody is let in unasked", "order": "deny counts before allow", "followsymlinks": "only within the folder", "espapp": "", "streaminput": "", "setconnector": "", "cgiprefix": "", "cgiescape": "", "fastconnect": "no FastCGI here", "proxylog": "", "proxytrace": "",
 }
 
@@ -83,6 +83,9 @@ func (c *appweb) directive(s *scope, d *directive) {
 		}
 	case "target":
 		c.need(d, 1, func() { s.target = d })
+	case "condition", "requestheader", "param":
+		s.conditional = true
+		s.note(d, "requests cannot be told apart by this")
 	case "source":
 		s.source = d.arg(0)
 		s.note(d, "the code of a handler: see docs/convert.md")
@@ -390,7 +393,10 @@ func (c *appweb) require(s *scope, d *directive) {
 		}
 	case "valid-user":
 	case "secure":
-		s.note(d, "listen with https only, or redirect on the other address")
+		s.tlsOnly = true
+		if len(d.args) > 1 {
+			s.note(d, "for the age set Strict-Transport-Security with headers")
+		}
 		return
 	default:
 		s.note(d, "")

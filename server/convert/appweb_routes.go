@@ -13,6 +13,9 @@ func (c *appweb) route(s *scope, d *directive) {
 	o.say("%s", d.at())
 	m, err := translate(s.pattern)
 	if err != nil {
+		if s.guards() {
+			c.fail(d, "%v, and the route keeps somebody out; write it with another pattern first", err)
+		}
 		c.add(s, c.without(o, s, err.Error()))
 		return
 	}
@@ -20,6 +23,7 @@ func (c *appweb) route(s *scope, d *directive) {
 	c.answer(o, s, m)
 	c.holding(o, s)
 	o = c.checked(o, s)
+	c.add(s, c.toTLS(o, s))
 	c.add(s, c.guard(o, s, m.base))
 	c.add(s, o)
 }
@@ -132,6 +136,8 @@ func realm(s string) string {
 func (c *appweb) answer(o *object, s *scope, m *matcher) {
 	handler := c.handler(s)
 	switch {
+	case s.conditional:
+		c.closed(o, s, "only some requests were for this route, and they cannot be told apart here")
 	case contains(s.deny, "all") && len(s.allow) == 0:
 		o.say("Deny all")
 		o.set("'respond'", "", "handler")
@@ -248,6 +254,23 @@ func (c *appweb) files(o *object, s *scope, m *matcher) {
 	}
 }
 
+// toTLS leads what comes without TLS to where it is, in front of a route that is
+// for TLS only; nil if it is not.
+func (c *appweb) toTLS(route *object, s *scope) *object {
+	if !s.tlsOnly {
+		return nil
+	}
+	o := new(object)
+	o.say("Require secure")
+	for _, key := range []string{"match", "pattern", "hosts"} {
+		if l := route.find(key); l != nil {
+			o.set(l.value, "", key)
+		}
+	}
+	redirectTo(o, "", "https:")
+	return c.checked(o, s)
+}
+
 // guard answers what was a program in a folder of files, in front of the route
 // that serves the folder, so that nobody reads its source. nil: there is none.
 func (c *appweb) guard(route *object, s *scope, base string) *object {
@@ -315,10 +338,7 @@ func (c *appweb) documents(s *scope, what string) []*object {
 		c.holding(o, s)
 	}
 	o = c.checked(o, s)
-	if g := c.guard(o, s, "/"); g != nil {
-		return []*object{g, o}
-	}
-	return []*object{o}
+	return slices.DeleteFunc([]*object{c.toTLS(o, s), c.guard(o, s, "/"), o}, func(o *object) bool { return o == nil })
 }
 
 // proxy passes on to the address of ProxyConnect.

@@ -248,22 +248,24 @@ func TestErrors(t *testing.T) {
 		strings.Repeat("<if A>\n", 65):   "source:65:1: blocks stand more than 64 deep",
 		strings.Repeat("#", 1<<20+1):     "source: the file is larger than 1 MiB",
 
-		"{ webSockets { ping: '1min' } }":                  "source:1:14: webSockets",
-		"{ webSockets: { ping: '1 fortnight' } }":          "source:1:23: webSockets.ping: '1 fortnight' has the unknown unit",
-		"{ webSockets: { protocol: 'a b' } }":              "source:1:27: webSockets.protocol: 'a b' is not the name of a subprotocol",
-		"{ webSockets: { validateUTF: 'yes' } }":           "source:1:30: webSockets.validateUTF: true or false is wanted",
-		"{ limits: 5 }":                                    "source:1:11: limits: an object",
-		"{ limits: { maxFrame: true } }":                   "source:1:23: limits.maxFrame: a number",
-		"{ web: { listen: ['ftp://:21', 'http://a:b'] } }": "source:1:19: web.listen: an address",
-		"{ routes: {} }":                                   "source:1:11: routes: a list",
-		"{ routes: [5] }":                                  "source:1:12: routes[0]: an object",
-		"{ routes: [{ match: 5 }] }":                       "source:1:21: routes[0].match: a text is wanted",
-		"{ routes: [{ match: 'x' }] }":                     "source:1:12: routes[0]: match: 'x' does not begin with /",
-		"{ routes: [{ methods: 'get' }] }":                 "source:1:23: routes[0].methods: 'get' is not a method",
-		"{ headers: { 'A B': 'c' } }":                      "source:1:21: headers.A B:",
-		"{ a: 1, a: 2 }":                                   "source:1:9: a: this key is given twice",
-		"{ tls: { certificate: 5 } }":                      "source:1:23: tls.certificate: the name of a file is wanted",
-		"{ documents: 5 }":                                 "source:1:14: documents: the name of a folder is wanted",
+		"Documents w\n<Route !^/public/>\nAuthType basic\n</Route>": "source:2:1: Route: a pattern that must not match has no counterpart, and the route keeps somebody out",
+		"<Route ^/(?!a)>\nDeny from 10.0.0.1\n</Route>":             "source:1:1: Route: '^/(?!a)' is no RE2",
+		"{ webSockets { ping: '1min' } }":                           "source:1:14: webSockets",
+		"{ webSockets: { ping: '1 fortnight' } }":                   "source:1:23: webSockets.ping: '1 fortnight' has the unknown unit",
+		"{ webSockets: { protocol: 'a b' } }":                       "source:1:27: webSockets.protocol: 'a b' is not the name of a subprotocol",
+		"{ webSockets: { validateUTF: 'yes' } }":                    "source:1:30: webSockets.validateUTF: true or false is wanted",
+		"{ limits: 5 }":                                             "source:1:11: limits: an object",
+		"{ limits: { maxFrame: true } }":                            "source:1:23: limits.maxFrame: a number",
+		"{ web: { listen: ['ftp://:21', 'http://a:b'] } }":          "source:1:19: web.listen: an address",
+		"{ routes: {} }":                                            "source:1:11: routes: a list",
+		"{ routes: [5] }":                                           "source:1:12: routes[0]: an object",
+		"{ routes: [{ match: 5 }] }":                                "source:1:21: routes[0].match: a text is wanted",
+		"{ routes: [{ match: 'x' }] }":                              "source:1:12: routes[0]: match: 'x' does not begin with /",
+		"{ routes: [{ methods: 'get' }] }":                          "source:1:23: routes[0].methods: 'get' is not a method",
+		"{ headers: { 'A B': 'c' } }":                               "source:1:21: headers.A B:",
+		"{ a: 1, a: 2 }":                                            "source:1:9: a: this key is given twice",
+		"{ tls: { certificate: 5 } }":                               "source:1:23: tls.certificate: the name of a file is wanted",
+		"{ documents: 5 }":                                          "source:1:14: documents: the name of a folder is wanted",
 	} {
 		got, err := File("source", []byte(source))
 		if got != nil || err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -303,16 +305,21 @@ func TestClosed(t *testing.T) {
 		"Documents ./web\n<Route ^/a/>\nSetHandler secretHandler\n</Route>": "501",
 		"Documents ./web\n<Route ^/a/(.*)$>\nTarget run x$1\n</Route>":      "501",
 		"Documents ./web\n<Route ^/a/>\nSetHandler proxyHandler\n</Route>":  "501",
-		"<Route ^/a/>\n</Route>":                                                          "501",
-		"Documents ./web\nScriptAlias /a/ ./cgi":                                          "501",
-		"{ routes: [{ match: '/a/', handler: 'action', methods: ['POST'] }] }":            "501",
-		"{ routes: [{ match: '/a/', handler: 'other' }] }":                                "501",
-		"{ webSockets: { enable: false }, routes: [{ match: '/a', handler: 'action' }] }": "501",
+		"<Route ^/a/>\n</Route>": "501",
+		"Documents ./web\n<Route ^/a/>\nCondition match ${request:scheme} https\n</Route>": "501",
+		"Documents ./web\nScriptAlias /a/ ./cgi":                                           "501",
+		"{ routes: [{ match: '/a/', handler: 'action', methods: ['POST'] }] }":             "501",
+		"{ routes: [{ match: '/a/', handler: 'other' }] }":                                 "501",
+		"{ webSockets: { enable: false }, routes: [{ match: '/a', handler: 'action' }] }":  "501",
 	} {
 		text, s := convertText(t, source)
 		if s == nil || len(s.Routes) == 0 || s.Routes[0].Respond == nil || !strings.Contains(text, "respond: { status: "+want+" }") {
 			t.Errorf("%s:\n%s", source, text)
 		}
+	}
+	// Without TLS nothing of it is sent.
+	if text, s := convertText(t, "Documents w\n<Route ^/a/>\nRequire secure\n</Route>"); s.Routes[0].Redirect == nil || s.Routes[0].Redirect.To.Value != "https:" || s.Routes[0].Match.Value != "/a/" {
+		t.Errorf("%s", text)
 	}
 	// The source of programs is not sent, in any folder.
 	text, s := convertText(t, "Documents web\nAddHandler espHandler esp\nAlias /x/ ./x\n<Route ^/y/>\n</Route>")
