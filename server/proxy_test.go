@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -88,6 +89,39 @@ func TestRP15_ProxyReloads(t *testing.T) {
 	backend.stop()
 	p.WantClose("the backend goes", curlew.GoingAway, "server is stopping")
 	q.WantClose("of both", curlew.GoingAway, "server is stopping")
+}
+
+// RP12: the backend is told of the client that a trusted proxy in front tells of,
+// and of nobody that others make up.
+func TestRP12_ProxyForwards(t *testing.T) {
+	t.Parallel()
+	told := make(chan string, 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := r.Header
+		told <- fmt.Sprint(h["X-Forwarded-For"], h["X-Forwarded-Proto"], h["X-Forwarded-Host"], r.Host)
+		w.WriteHeader(http.StatusForbidden)
+	})}
+	go backend.Serve(l)
+	t.Cleanup(func() { backend.Close() })
+	for trusted, want := range map[string]string{
+		"127.0.0.1": "[203.0.113.9] [https] [shop.example]shop.example",
+		"192.0.2.1": "[127.0.0.1] [http] [site.example]site.example",
+	} {
+		r := start(t, `{ @plain, trustedProxies: '`+trusted+`', routes: [{ handler: 'proxy', proxy: { target: 'http://`+l.Addr().String()+`' } }] }`, nil)
+		fields := "X-Forwarded-For: 10.9.9.9, 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n"
+		for _, request := range []string{strings.Replace(get, "\r\n\r\n", "\r\n"+fields+"\r\n", 1), upgrade("/", fields)} {
+			if got := r.say(request); codes(got) != "403" {
+				t.Fatalf("%s: %s", trusted, codes(got))
+			}
+			if got := <-told; got != want {
+				t.Errorf("trusting %s: %s", trusted, got)
+			}
+		}
+	}
 }
 
 // RP19: the certificate of a backend is checked with the system's roots.
