@@ -51,7 +51,6 @@ func New(r *site.Route, ws route.Endpoint) (http.Handler, error) {
 // A proxy is the handler of one route.
 type proxy struct {
 	target    site.Target
-	secure    bool
 	host      string // in the place of the client's, or ""
 	headers   site.Headers
 	timeout   time.Duration // 0: none
