@@ -174,7 +174,6 @@ func TestUsersFile(t *testing.T) {
 
 // A counted hash says how often it was checked, and of what.
 type counted struct {
-	hash
 	mu   sync.Mutex
 	n    int
 	wait chan struct{} // nil: does not
