@@ -60,8 +60,8 @@ var subjects = []subject{
 func (sub *subject) cases(i int) []*Case {
 	var all []*Case
 	for _, c := range light(Cases()) {
-		if sub.loads || !selected(loadCases, c.ID) {
-			if i++; !underRace || i%len(subjects) < 2 {
+		if sub.loads && !underRace || !selected(loadCases, c.ID) {
+			if i++; !underRace || i%len(subjects) == 0 {
 				all = append(all, c)
 			}
 		}

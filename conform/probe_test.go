@@ -171,6 +171,7 @@ func TestClientsOnce(t *testing.T) {
 		l := n.Listen("example.com:80")
 		go func() { done <- clients.Serve(t.Context(), l) }()
 		echoBack(t.Context(), n, "/runCase?case=1&agent=b") // another agent
+		synctest.Wait()                                     // its result is there
 		slow, err := n.DialContext(t.Context(), "tcp", "example.com:80")
 		if err != nil {
 			t.Fatal(err)

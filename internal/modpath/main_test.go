@@ -61,7 +61,7 @@ func TestRepository(t *testing.T) {
 			return filepath.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(dir, rel), 0o777)
-		case !strings.HasSuffix(rel, ".go") && !strings.HasPrefix(d.Name(), "go."):
+		case !strings.HasSuffix(rel, ".go") && !strings.HasPrefix(d.Name(), "go.") && filepath.Base(filepath.Dir(rel)) != "page": // which is embedded
 			return nil
 		}
 		b, err := os.ReadFile(name)

@@ -248,8 +248,8 @@ func TestSL2_SlowerThanClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, content := t.TempDir(), numbered(400_000)
 		write(t, dir, "one", content)
-		h := open(t, dir, `{ match: '/one', handler: 'file', file: { path: 'one' }, timeouts: { close: '1 s' } }`)
-		c, err := h.dial("/one", curlew.Options{})
+		h := open(t, dir, `{ match: '/one', handler: 'file', file: { path: 'one' }, timeouts: { close: '1 s' }, webSockets: { ping: 'never' } }`)
+		c, err := h.dial("/one", curlew.Options{PingInterval: -1}) // what it said to who is gone would reset the stream
 		if err != nil {
 			t.Fatal(err)
 		}
