@@ -223,7 +223,8 @@ func TestCC21_Names(t *testing.T) {
 				return ours, nil
 			})})
 			harmless(t, "no answer", err)
-			if !errors.Is(err, context.DeadlineExceeded) {
+			// The resolver's own patience ends at the same instant.
+			if e := net.Error(nil); !errors.Is(err, context.DeadlineExceeded) && !(errors.As(err, &e) && e.Timeout()) {
 				t.Error(err)
 			}
 		})
