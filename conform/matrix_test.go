@@ -61,7 +61,7 @@ func (sub *subject) cases(i int) []*Case {
 	var all []*Case
 	for _, c := range light(Cases()) {
 		if sub.loads && !underRace || !selected(loadCases, c.ID) {
-			if i++; !underRace || i%len(subjects) == 0 {
+			if i++; !underRace || i%(2*len(subjects)) == 0 {
 				all = append(all, c)
 			}
 		}
