@@ -121,8 +121,8 @@ func (h *hostileConn) slowly(p []byte) {
 
 // some are cases of all kinds.
 func some(role Roles) (cases []*Case) {
-	for i, c := range For(light(Cases()), role) {
-		if i%10 == 0 {
+	for i, c := range For(light(allCases()), role) {
+		if i%40 == 0 {
 			cases = append(cases, c)
 		}
 	}
@@ -253,7 +253,7 @@ func TestGivenUp(t *testing.T) {
 		n := wstest.NewNetwork(nil)
 		l := n.Listen("example.com:80")
 		defer l.Close()
-		cases := light(Cases())
+		cases := light(allCases())
 		began := time.Now()
 		target := &Target{Host: "example.com", Path: "/", Dial: func(ctx context.Context) (net.Conn, error) {
 			return n.DialContext(ctx, "tcp", "example.com:80")

@@ -47,6 +47,8 @@ var subjects = []subject{
 	{name: "takeover", options: curlew.Options{Compression: takeover()}, events: byMessage, loads: true},
 	{name: "level 9", options: curlew.Options{Compression: &curlew.Compression{Level: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
 	{name: "window of 9 bits", options: curlew.Options{Compression: &curlew.Compression{MinSize: -1, WindowBits: 9, ServerContext: true, ClientContext: true}}, events: byMessage},
+	{name: "window of 10 bits", options: curlew.Options{Compression: &curlew.Compression{WindowBits: 10, ClientContext: true, MinSize: -1, Level: 6}}, events: byMessage},
+	{name: "takeover server", options: curlew.Options{Compression: &curlew.Compression{ServerContext: true, MinSize: 1}}, events: byMessage},
 	{name: "frames of 100", options: curlew.Options{MaxFrame: 100, Compression: takeover()}, events: byMessage},
 	{name: "frames of 1", options: curlew.Options{MaxFrame: 1}, events: byMessage},
 	{name: "packets of 100", options: curlew.Options{MaxPacket: 100, Compression: takeover()}, events: byPart},
@@ -55,11 +57,14 @@ var subjects = []subject{
 	{name: "reader and writer", options: curlew.Options{Compression: takeover()}, loop: stream},
 }
 
+// allCases is Cases, made once.
+var allCases = sync.OnceValue(Cases)
+
 // cases are those that the i-th subject meets: not those that move megabytes, and
 // under the race detector only some, other ones for each subject.
 func (sub *subject) cases(i int) []*Case {
 	var all []*Case
-	for _, c := range light(Cases()) {
+	for _, c := range light(allCases()) {
 		if sub.loads && !underRace || !selected(loadCases, c.ID) {
 			if i++; !underRace || i%(2*len(subjects)) == 0 {
 				all = append(all, c)

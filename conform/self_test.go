@@ -94,7 +94,7 @@ func TestMachine(t *testing.T) {
 	}{{"server", ForServers}, {"client", ForClients}} {
 		t.Run(v.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cases := light(Cases())
+				cases := light(allCases())
 				judge(t, "machine", v.role, cases, testBare(t, For(cases, v.role), v.role))
 			})
 		})
