@@ -116,8 +116,9 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	a.hijacked = true
 	if w, ok := c.(interface{ watch() *watched }); ok {
-		c = w.watch().Conn
-		if w := w.watch(); w.place != nil && !w.handed {
+		w := w.watch()
+		c, w.taken = w.Conn, true
+		if w.place != nil && !w.handed {
 			c = &placed{c, w.place}
 		}
 	}

@@ -65,12 +65,26 @@ func (cs *conns) number() int {
 	return len(cs.open)
 }
 
-// expect notes that a handshake is about to be answered with 101. If that fails
-// for want of a client, nothing says so, and settle waits in vain.
+// expect notes that a handshake is about to be answered with 101.
 func (cs *conns) expect() {
 	cs.mu.Lock()
 	cs.coming++
 	cs.mu.Unlock()
+}
+
+// forget takes that back.
+func (cs *conns) forget() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.arrivedLocked()
+}
+
+// arrivedLocked is for one that is not coming any more.
+func (cs *conns) arrivedLocked() {
+	if cs.coming--; cs.coming == 0 && cs.arrived != nil {
+		close(cs.arrived)
+		cs.arrived = nil
+	}
 }
 
 // settle waits until no handshake is coming, at most for the time d.
@@ -95,10 +109,7 @@ func (cs *conns) add(c *curlew.Conn) {
 	cs.mu.Lock()
 	late := cs.draining
 	cs.open[c] = struct{}{}
-	if cs.coming--; cs.coming == 0 && cs.arrived != nil {
-		close(cs.arrived)
-		cs.arrived = nil
-	}
+	cs.arrivedLocked()
 	cs.mu.Unlock()
 	if late {
 		c.Close(curlew.GoingAway, stopping)

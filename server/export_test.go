@@ -56,3 +56,10 @@ func Expiries(s *Server) int {
 	defer s.expiries.mu.Unlock()
 	return len(s.expiries.list)
 }
+
+// Coming returns how many handshakes the drain would wait for.
+func Coming(s *Server) int {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	return s.conns.coming
+}

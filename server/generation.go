@@ -143,7 +143,7 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 	places, limits := g.placesOf(r), &r.Limits
 	return func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
 		wrap := g.server.conns.wrapper()
-		return curlew.Handle(o, func(r *http.Request) (ev *curlew.Events, err error) {
+		h := curlew.Handle(o, func(r *http.Request) (ev *curlew.Events, err error) {
 			own, err := places.admit(r, limits)
 			if err != nil {
 				return nil, err
@@ -158,13 +158,20 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 			}
 			g.server.conns.expect()
 			ev = wrap(ev)
-			if at := connOf(r).handOver(); own != nil || at != nil {
+			if at := connOf(r).handOver(own); own != nil || at != nil {
 				ev = leaving(ev, own, at)
 			}
 			if u := auth.Of(r); u != nil && !u.Expires.IsZero() {
 				ev = g.server.expiring(ev, u.Expires)
 			}
 			return ev, nil
+		})
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r)
+			if own, refused := connOf(r).takeBack(); refused { // no event tells
+				own.leave()
+				g.server.conns.forget()
+			}
 		})
 	}
 }

@@ -268,3 +268,43 @@ func TestPlacesAfterReload(t *testing.T) {
 		}
 	}
 }
+
+// An endpoint that the library refuses behind the application's back, and one whose
+// connection cannot be taken over, give their places back at once.
+func TestPlacesOfWhatFails(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{ @plain, limits: { webSockets: 1, webSocketsPerIP: 1 }, routes: [{ handler: 'odd' }] }`, map[string]route.Constructor{
+		"odd": func(_ *site.Route, ws route.Endpoint) (http.Handler, error) {
+			endpoint := ws(func(r *http.Request) (*curlew.Events, error) {
+				switch r.URL.Query().Get("do") {
+				case "subprotocol":
+					return &curlew.Events{Subprotocol: "nobody asked for"}, nil
+				case "header":
+					return &curlew.Events{Header: http.Header{"X": {"two\nlines"}}}, nil
+				}
+				return nil, nil
+			})
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Get("do") == "hidden" {
+					w = struct{ http.ResponseWriter }{w} // as many a middleware does
+				}
+				endpoint.ServeHTTP(w, r)
+			}), nil
+		},
+	})
+	for range 3 {
+		for do, want := range map[string]string{"subprotocol": "500", "header": "500", "hidden": "501"} {
+			if got := codes(r.say(upgrade("/?do=" + do))); got != want {
+				t.Fatalf("%s: %s, want %s", do, got, want)
+			}
+		}
+	}
+	c := r.connect()
+	io.WriteString(c, upgrade("/"))
+	if a, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || a.StatusCode != 101 {
+		t.Fatal(a, err)
+	}
+	if n := server.Coming(r.Server); n != 0 {
+		t.Errorf("the drain would wait for %d", n)
+	}
+}
