@@ -9,6 +9,7 @@
 //	token.go    where a token stands in a request
 //	jwt.go      whether a token is good
 //	keys.go     what it must be signed with
+//	secret.go   of that, a secret
 //	reread.go   files that are read again when they change
 package auth
 

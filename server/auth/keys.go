@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -34,18 +35,21 @@ const maxKeys = 32
 // parseKeys reads a JSON Web Key, a set of them (RFC 7517), PEM, or else a secret
 // for HS256 and its like.
 func parseKeys(text []byte, allowed []string) ([]key, error) {
-	text = bytes.TrimSpace(text)
+	file := text
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	var keys []key
 	var err error
 	switch {
 	case len(text) == 0:
 		return nil, errors.New("there is no key")
-	case text[0] == '{' || text[0] == '[':
+	case (text[0] == '{' || text[0] == '[') && utf8.Valid(text):
 		keys, err = parseJWKs(text)
-	case bytes.HasPrefix(text, []byte("-----BEGIN ")):
+	case bytes.Contains(text, []byte("-----BEGIN ")): // others may have written something in front
 		keys, err = parsePEM(text)
 	default:
-		keys = []key{{value: bytes.Clone(text)}}
+		var secret []byte
+		secret, err = parseSecret(file)
+		keys = []key{{value: secret}}
 	}
 	if err != nil {
 		return nil, err
@@ -92,12 +96,8 @@ func parseJWKs(text []byte) ([]key, error) {
 	}
 	var keys []key
 	for i, raw := range list {
-		var kind struct {
-			Type string `json:"kty"`
-			Use  string `json:"use"`
-		}
-		if json.Unmarshal(raw, &kind) == nil && (kind.Use == "enc" || !slices.Contains([]string{"oct", "RSA", "EC", "OKP", ""}, kind.Type)) {
-			continue // RFC 7517, 5: what one does not know is not used
+		if !known(raw) {
+			continue
 		}
 		var k jose.JSONWebKey
 		if err := json.Unmarshal(raw, &k); err != nil {
@@ -117,6 +117,28 @@ func parseJWKs(text []byte) ([]key, error) {
 		keys = append(keys, one)
 	}
 	return keys, nil
+}
+
+// known reports whether a JSON Web Key is of a kind that there is a signature for.
+// Others may stand in a set beside it. RFC 7517, 5; RFC 7518, 6.2.1.1; RFC 8037, 2.
+func known(raw []byte) bool {
+	var k struct {
+		Type  string `json:"kty"`
+		Use   string `json:"use"`
+		Curve string `json:"crv"`
+	}
+	if json.Unmarshal(raw, &k) != nil {
+		return true // what is wrong with it is told by who reads all of it
+	}
+	switch {
+	case k.Use == "enc":
+		return false
+	case k.Type == "EC":
+		return slices.Contains([]string{"P-256", "P-384", "P-521", ""}, k.Curve)
+	case k.Type == "OKP":
+		return k.Curve == "Ed25519" || k.Curve == ""
+	}
+	return slices.Contains([]string{"oct", "RSA", ""}, k.Type)
 }
 
 func parsePEM(text []byte) (keys []key, err error) {
