@@ -13,10 +13,12 @@ import (
 // route to every final answer, where the handler has not set the same field,
 // ends the connection of a client that takes no bytes for the time of
 // timeouts.write, or does not end its body in that of timeouts.close once the
-// answer begins, and remembers what the log wants to know.
+// answer begins, tells the connection for how long it may be idle then, and
+// remembers what the log wants to know.
 type answer struct {
 	http.ResponseWriter
 	rc      *http.ResponseController
+	conn    *watched
 	headers site.Headers
 	write   time.Duration // timeouts.write, 0 for no limit
 	rest    time.Duration // timeouts.close if the request has a body, 0 for no limit
@@ -31,7 +33,7 @@ type answer struct {
 }
 
 func newAnswer(w http.ResponseWriter, r *http.Request, headers site.Headers, times *site.Timeouts) *answer {
-	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), body: r.ContentLength != 0}
+	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), conn: connOf(r), body: r.ContentLength != 0}
 	a.use(headers, times)
 	return a
 }
@@ -39,6 +41,7 @@ func newAnswer(w http.ResponseWriter, r *http.Request, headers site.Headers, tim
 // use is called again when the route is known.
 func (a *answer) use(headers site.Headers, times *site.Timeouts) {
 	a.headers, a.write = headers, max(times.Write.Value, 0)
+	a.conn.mayRest(max(times.Inactivity.Value, 0))
 	if a.body {
 		a.rest = max(times.Close.Value, 0)
 	}

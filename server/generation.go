@@ -167,7 +167,7 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 			return ev, nil
 		})
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.ServeHTTP(w, r)
+			h.ServeHTTP(w, lasting(r))
 			if own, refused := connOf(r).takeBack(); refused { // no event tells
 				own.leave()
 				g.server.conns.forget()
@@ -281,7 +281,8 @@ func (g *generation) lose() {
 }
 
 // connState keeps the set of connections without a request, which net/http would
-// wait for for seconds when it shuts down, and counts those that end.
+// wait for for seconds when it shuts down, counts those that end, and tells those
+// that are kept.
 func (g *generation) connState(c net.Conn, state http.ConnState) {
 	g.mu.Lock()
 	delete(g.fresh, c)
@@ -289,10 +290,18 @@ func (g *generation) connState(c net.Conn, state http.ConnState) {
 		g.fresh[c] = struct{}{}
 	}
 	g.mu.Unlock()
-	if state == http.StateClosed || state == http.StateHijacked {
-		if w, ok := c.(interface{ watch() *watched }); ok && state == http.StateClosed {
+	w, _ := c.(interface{ watch() *watched })
+	switch state {
+	case http.StateIdle:
+		if w != nil {
+			w.watch().rests()
+		}
+	case http.StateClosed:
+		if w != nil {
 			w.watch().place.leave()
 		}
+		g.lose()
+	case http.StateHijacked:
 		g.lose()
 	}
 }

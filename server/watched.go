@@ -26,7 +26,9 @@ type watched struct {
 
 	mu       sync.Mutex // net/http reads from two goroutines, though in turn
 	head     headWatch
-	requests int // that the gate has seen
+	requests int           // that the gate has seen
+	idle     time.Duration // timeouts.inactivity of the last answer, 0 for no limit
+	resting  bool          // between two requests
 }
 
 func (w *watched) Read(p []byte) (int, error) {
@@ -37,10 +39,36 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline keeps the limit of the first head.
+// rests is called between two requests: the deadline that net/http sets next is that
+// of the rest.
+func (w *watched) rests() {
+	w.mu.Lock()
+	w.resting = true
+	w.mu.Unlock()
+}
+
+// mayRest says for how long the connection may be idle after an answer, 0 for no
+// limit.
+func (w *watched) mayRest(d time.Duration) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	w.idle = d
+	w.mu.Unlock()
+}
+
+// SetReadDeadline keeps the limit of the first head, and puts that of the last
+// answer's route in the place of the server's for the time between requests.
 func (w *watched) SetReadDeadline(t time.Time) error {
 	w.mu.Lock()
 	first := w.head.heads == 0 && !w.head.stop
+	if w.resting {
+		w.resting = false
+		if t = (time.Time{}); w.idle > 0 {
+			t = time.Now().Add(w.idle)
+		}
+	}
 	w.mu.Unlock()
 	if first && !w.limit.IsZero() && (t.IsZero() || t.After(w.limit)) {
 		t = w.limit

@@ -1,0 +1,111 @@
+package server_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"curlew.example/curlew/frame"
+	"curlew.example/curlew/server"
+	"curlew.example/curlew/server/config"
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/wstest"
+)
+
+// A bubble is a whole server in memory, by the fake clock of testing/synctest.
+type bubble struct {
+	t       *testing.T
+	server  *server.Server
+	network *wstest.Network
+	last    *wstest.End // the server's side of the connection that was made last
+}
+
+// inBubble runs f with the site, whose folder is dir, if not empty; its one
+// listener is site:80.
+func inBubble(t *testing.T, dir, text string, more map[string]route.Constructor, f func(t *testing.T, b *bubble)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{t: t}
+		b.network = wstest.NewNetwork(&wstest.NetworkOptions{Dialed: func(_, server *wstest.End) { b.last = server }})
+		handlers := basic()
+		var names []string
+		for name, h := range more {
+			handlers[name] = h
+			names = append(names, name)
+		}
+		s, err := config.Parse(filepath.Join(dir, "site.json5"), []byte("{ listen: 'site:80', log: { requests: false }, "+text+" }"), names...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.server, err = server.New(s, server.Options{
+			Handlers: handlers, Listen: func(_, address string) (net.Listener, error) { return b.network.Listen(address), nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.server.Listen(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- b.server.Serve(ctx) }()
+		defer func() {
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Hour) // what waits for the end of a connection has seen it
+		}()
+		f(t, b)
+	})
+}
+
+// connect opens a connection.
+func (b *bubble) connect() *wstest.End {
+	b.t.Helper()
+	c, err := b.network.DialContext(b.t.Context(), "tcp", "site:80")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c.(*wstest.End)
+}
+
+// peer opens a WebSocket that the test plays, and returns the answer, too.
+func (b *bubble) peer(path string) (*wstest.Peer, http.Header) {
+	b.t.Helper()
+	p, a := wstest.Open(b.t, b.connect(), path, http.Header{})
+	return p, a.Header
+}
+
+// onTime checks how long something took that was to take d: never less, and no
+// more than a tenth or 100 ms more, whichever is larger.
+func onTime(t *testing.T, what string, began time.Time, d time.Duration) {
+	t.Helper()
+	if took := time.Since(began); took < d || took > d+max(d/10, 100*time.Millisecond) {
+		t.Errorf("%s after %v, want %v", what, took, d)
+	}
+}
+
+// nextBut returns the next frame that has none of these opcodes.
+func nextBut(p *wstest.Peer, why string, not ...frame.Opcode) wstest.Frame {
+	for {
+		if f := p.Next(why); !slices.Contains(not, f.Opcode) {
+			return f
+		}
+	}
+}
+
+// wantEnd waits for a Close, and checks its code and reason.
+func wantEnd(t *testing.T, p *wstest.Peer, code frame.Code, reason string) {
+	t.Helper()
+	f := nextBut(p, "the end", frame.Ping, frame.Text, frame.Binary, frame.Continuation)
+	if got, why, _ := frame.ParseClose(f.Payload); f.Opcode != frame.Close || got != code || reason != wstest.AnyReason && why != reason {
+		t.Errorf("%v, want a Close with %d %q", f, code, reason)
+	}
+}
+
