@@ -77,7 +77,8 @@ func TestFronts(t *testing.T) {
 			cert := wstest.Certificate("example.com")
 			pair(t, dir, cert)
 			write(t, dir, "site.json5", `{ trustedProxies: '127.0.0.1', routes: [
-				{ match: '/echo', handler: 'echo', limits: { maxMessage: '16 MB', maxFragments: 'unlimited' }, webSockets: { compression: true } },
+				{ match: '/echo', handler: 'echo', limits: { maxMessage: '16 MB', maxFragments: 'unlimited' },
+					webSockets: { compression: { clientContext: true, serverContext: true, minSize: 0 } } },
 				{ handler: 'respond', respond: { body: 'hello' } },
 			] }`)
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -138,37 +139,9 @@ func TestFronts(t *testing.T) {
 				s := tls.Client(c, config)
 				return s, s.HandshakeContext(ctx)
 			}}
-			cases := frontCases(t)
-			results := conform.TestServer(t.Context(), cases, target, &conform.Options{Timeout: 10 * time.Second, Scale: 3})
-			if len(results) != len(cases) {
-				t.Errorf("%d results of %d cases", len(results), len(cases))
-			}
-			for _, r := range results {
-				if r.Verdict() == conform.Failed {
-					t.Errorf("%s: %s (%s)\n%v", r.ID, r.Note, r.Rule, r.Trace)
-				}
-			}
+			frontConform(t, name, target)
 		})
 	}
-}
-
-// frontCases are some of those about what comes behind the handshake: that one is
-// theirs as much as ours.
-func frontCases(t *testing.T) []*conform.Case {
-	cases, err := conform.Select(conform.Cases(), strings.Fields("1.* 2.* 3.* 4.* 5.* 6.* 7.* 10.* 11.* 12.* 14.*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var some []*conform.Case
-	for i, c := range conform.For(cases, conform.ForServers) {
-		if !c.Heavy && !c.Alone && i%31 == 0 {
-			some = append(some, c)
-		}
-	}
-	if len(some) < 20 {
-		t.Fatalf("%d cases", len(some))
-	}
-	return some
 }
 
 // runFront runs a program until the test ends.
