@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -275,6 +276,69 @@ func TestPasswordFlood(t *testing.T) {
 			t.Errorf("afterwards: %v, %d clients", got, len(g.basic.costs.clients))
 		}
 	})
+}
+
+// HS43: nobody waits for ever for a password to be checked, however long the others
+// take.
+func TestHS43PasswordsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wait := make(chan struct{})
+		g, h := countedGuard(t, wait)
+		most := cap(g.basic.costs.working)
+		var refused atomic.Int32
+		for i := range most + 5 {
+			go func() {
+				client := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 32)
+				began := time.Now()
+				if _, no := g.Check(request("/", basicOf("alice", "wrong")), client); no.Status == http.StatusServiceUnavailable {
+					refused.Add(1)
+					if d := time.Since(began); d != maxWait {
+						t.Errorf("refused after %v", d)
+					}
+				}
+			}()
+		}
+		time.Sleep(maxWait - 1)
+		synctest.Wait()
+		if refused.Load() != 0 {
+			t.Error("refused too early")
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if refused.Load() != 5 || h.n != most {
+			t.Errorf("%d refused of 5, %d at work", refused.Load(), h.n)
+		}
+		close(wait)
+	})
+}
+
+// RFC 7617, 2: names and passwords have no control characters. To bcrypt, which
+// reads a password in a circle with a NUL behind it, some with a NUL are the same.
+func TestControlCharacters(t *testing.T) {
+	g := newGuard(t, &Options{Users: file(t, "alice:"+bcryptOf(t, "a")+"\nbob:"+bcryptOf(t, "b\tc"))})
+	for _, password := range []string{"a\x00a", "a\x00a\x00a", "a\x00", "\x00", "a\n", "a\x7f"} {
+		if got := ask(g, request("/", basicOf("alice", password))); got != "401" {
+			t.Errorf("%q: %s", password, got)
+		}
+	}
+	for _, name := range []string{"alice\x00", "al\nice"} {
+		if got := ask(g, request("/", basicOf(name, "a"))); got != "401" {
+			t.Errorf("%q: %s", name, got)
+		}
+	}
+	if got := ask(g, request("/", basicOf("bob", "b\tc"))); got != "401" {
+		t.Errorf("a tab: %s", got)
+	}
+	// Bytes that are no UTF-8 are bytes. Of a long password bcrypt knows the beginning.
+	long := strings.Repeat("x", maxPassword)
+	g = newGuard(t, &Options{Users: file(t, "alice:"+bcryptOf(t, "a\xe9")+"\nbob:"+bcryptOf(t, long))})
+	for _, c := range []struct{ name, password, want string }{
+		{"alice", "a\xe9", "alice"}, {"alice", "a\u00e9", "401"}, {"bob", long, "bob"}, {"bob", long + "y", "bob"}, {"bob", long[1:], "401"}, {"b\xe9", "x", "401"},
+	} {
+		if got := ask(g, request("/", basicOf(c.name, c.password))); got != c.want {
+			t.Errorf("%q %q: %s, want %s", c.name, c.password, got, c.want)
+		}
+	}
 }
 
 // The requests of a page that come together have one password checked.

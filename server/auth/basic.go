@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -53,7 +54,7 @@ var errPassword = errors.New("unknown user or wrong password")
 // the same one for a name.
 func (b *basic) verify(r *http.Request, client netip.Prefix) (*User, error) {
 	name, password, ok := r.BasicAuth()
-	if !ok {
+	if !ok || hasControls(name) || hasControls(password) {
 		return nil, errPassword
 	}
 	all := *b.users.get()
@@ -78,6 +79,12 @@ func (b *basic) verify(r *http.Request, client netip.Prefix) (*User, error) {
 	}
 	b.learn(d, time.Now())
 	return a.user(), nil
+}
+
+// hasControls reports whether there is what a name or a password must not have: RFC
+// 7617, 2. To bcrypt "a" and "a\x00a" are the same password.
+func hasControls(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 func (a *account) user() *User { return &User{Name: a.name, Roles: a.roles} }

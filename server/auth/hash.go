@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
@@ -112,6 +113,9 @@ type lane struct {
 const (
 	maxQueue = 256 // wait for a password to be checked
 	maxLane  = 8   // of one client
+
+	// maxWait is how long each of them does.
+	maxWait = 10 * time.Second
 )
 
 // NewCosts returns Costs to be shared.
@@ -129,6 +133,8 @@ func (c *Costs) spend(ctx context.Context, client netip.Prefix, f func()) error 
 		return errBusy
 	}
 	defer c.leave(client, l)
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
 	for _, working := range []chan struct{}{l.working, c.working} {
 		select {
 		case working <- struct{}{}:
