@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,9 +75,10 @@ func (o *Options) compression() *deflate.Config {
 }
 
 // upgrade makes the handshake. allow is asked when the request is found to be a
-// valid one; what it returns may be nil. The connection uses a, or an agenda of its own. On error it has
-// answered; a connection that it returns then is that of a client that did not
-// take the 101.
+// valid one; what it returns may be nil. The connection uses a, or an agenda of its
+// own. On error it has answered; a connection that it returns then is one that allow
+// has given events for: of a client that did not take the 101, or could not be sent
+// one.
 func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, allow func() (*Events, error)) (*Conn, error) {
 	if u.invalid != nil {
 		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: u.invalid})
@@ -91,17 +94,38 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, a *agenda, al
 			return nil, refuse(w, r, refusalOf(err))
 		}
 		if header, err = own(ev, r, answer, header); err != nil {
-			return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
+			return u.stillborn(r, a), refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
 		}
 	}
 	buf := bufs.Get(headSize)
 	defer bufs.Put(buf) // whatever head has become
 	t, head, err := u.agree(buf[:0], r, answer, header)
 	if err != nil {
-		return nil, refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
+		return u.stillborn(r, a), refuse(w, r, &handshake.Refusal{Status: http.StatusInternalServerError, Err: err})
 	}
 	return u.take(w, r, a, t, head)
 }
+
+// stillborn returns the connection of a handshake that allow has let through and
+// that was refused all the same.
+func (u *upgrader) stillborn(r *http.Request, a *agenda) *Conn {
+	s := noStream{}
+	s.local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		s.remote = net.TCPAddrFromAddrPort(remote)
+	}
+	return newConn(s, u.terms(&established{url: r.URL.RequestURI(), proto: r.Proto, server: serverOf(r)}), a, nil)
+}
+
+// A noStream is in the place of one that stays net/http's.
+type noStream struct{ local, remote net.Addr }
+
+func (noStream) Read([]byte) (int, error)        { return 0, net.ErrClosed }
+func (noStream) Write([]byte) (int, error)       { return 0, net.ErrClosed }
+func (noStream) Close() error                    { return nil }
+func (noStream) SetReadDeadline(time.Time) error { return nil }
+func (s noStream) LocalAddr() net.Addr           { return s.local }
+func (s noStream) RemoteAddr() net.Addr          { return s.remote }
 
 // own puts what the events of a connection say of its 101 in the place of what
 // Options say: the subprotocol into answer; the fields are returned.
@@ -147,15 +171,14 @@ func (u *upgrader) agree(dst []byte, r *http.Request, answer *handshake.Answer, 
 	return u.terms(&hs), head, err
 }
 
-// take takes the connection from net/http and sends the 101. If only that fails it
-// returns the connection too.
+// take takes the connection from net/http and sends the 101.
 func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, t *terms, head []byte) (*Conn, error) {
 	conn, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		// A middleware's words are not for strangers.
 		e := refuse(w, r, &handshake.Refusal{Status: http.StatusNotImplemented, Err: errHijack})
 		e.Err = fmt.Errorf("%w: %w", errHijack, err)
-		return nil, e
+		return u.stillborn(r, a), e
 	}
 	var leftover []byte
 	if n := brw.Reader.Buffered(); n > 0 { // frames that came right behind the request

@@ -13,7 +13,8 @@ import (
 // returns the connection's events, which may be shared. Its error refuses the
 // handshake: with the Status, Header and Err of a *HandshakeError, less the fields
 // of a connection or a body, else with 403 and without a word of the error. A client
-// that is gone before it has taken the 101 is a connection too, which has ended when
+// that is gone before it has taken the 101, or that cannot be sent one (the Header of
+// the events is none, Hijack is missing), is a connection too, which has ended when
 // it opens: whoever counts in f can rely on Events.Close.
 // Nothing but r.Context() bounds f, and not even that ends with a client that has
 // sent frames since its request: an f that may take long sets its own limit.

@@ -150,6 +150,56 @@ func TestHandleAnswers(t *testing.T) {
 	}
 }
 
+// TestHandleCannotAnswer: once there are events, they tell the end, also where no 101
+// can be sent.
+func TestHandleCannotAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		ev     curlew.Events
+		hidden bool // from Hijack
+		status int
+	}{
+		"header":      {curlew.Events{Header: http.Header{"X-A": {"two\nlines"}}}, false, 500},
+		"subprotocol": {curlew.Events{Subprotocol: "nobody asked for"}, false, 500},
+		"hijack":      {curlew.Events{}, true, 501},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var told []string
+				closed := make(chan struct{})
+				h := curlew.Handle(nil, func(*http.Request) (*curlew.Events, error) {
+					ev := c.ev
+					ev.Open = func(c *curlew.Conn) {
+						i := c.Info()
+						if err := c.Send(curlew.Text, []byte("x")); err == nil || c.Err() == nil || i.RemoteAddr == nil || i.LocalAddr == nil {
+							t.Errorf("it seems open: %v, %v, %+v", err, c.Err(), i)
+						}
+						told = append(told, "open")
+					}
+					ev.Error = func(_ *curlew.Conn, err error) { told = append(told, "error") }
+					ev.Close = func(_ *curlew.Conn, e *curlew.CloseError) {
+						told = append(told, fmt.Sprint("close ", int(e.Code)))
+						close(closed)
+					}
+					return &ev, nil
+				})
+				b := build(t, memoryHouse, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if c.hidden {
+						w = struct{ http.ResponseWriter }{w}
+					}
+					if r.RemoteAddr = "192.0.2.1:5"; r.URL.Path == "/" {
+						h.ServeHTTP(w, r)
+					}
+				}), nil)
+				b.refused(b.asks("/"), c.status)
+				<-closed
+				if got := strings.Join(told, ", "); got != "open, error, close 1006" {
+					t.Error(got)
+				}
+			})
+		})
+	}
+}
+
 // TestHandlePanics: a panic of any callback is logged to the server's log, ends
 // its own connection with 1011, and Close is told. http.ErrAbortHandler is not
 // logged.
