@@ -374,7 +374,9 @@ func TestHS36_Middleware(t *testing.T) {
 					if !strings.Contains(body, "ResponseWriter") {
 						t.Errorf("%q does not tell what is wrong", body)
 					}
-					if j.opened != 0 || w == byAccept && (len(j.refused) != 1 || !errors.Is(j.refused[0], c.cause)) {
+					synctest.Wait()
+					if w == byAccept && (j.opened != 0 || len(j.refused) != 1 || !errors.Is(j.refused[0], c.cause)) ||
+						w != byAccept && (j.opened != 1 || len(j.ended) != 1 || !errors.Is(j.ended[0], c.cause)) { // of whatever f holds
 						t.Errorf("told %+v", &j)
 					}
 					b.wantLog()
