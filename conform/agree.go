@@ -12,6 +12,12 @@ import (
 type agreement struct {
 	serverNoContext, clientNoContext bool
 	serverBits, clientBits           int // 8 to 15
+
+	// What a client said in its offer of itself, and a server may ignore: whether
+	// it keeps its context, and the window that it does not go beyond. They are
+	// promises, but do not bind: RFC 7692, 7.1.1.2, 7.1.2.2 and 7.2.2.
+	hintNoContext bool
+	hintBits      int
 }
 
 // An extension is a member of Sec-WebSocket-Extensions.
@@ -178,16 +184,17 @@ func (t terms) unfit(offer terms) error {
 	return nil
 }
 
-// agreed is what an answer that fits an offer means. What a client said in its
-// offer of itself holds also where the server does not repeat it: RFC 7692,
-// 7.1.1.2 and 7.1.2.2.
+// agreed is what an answer that fits an offer means.
 func (t terms) agreed(offer terms) *agreement {
-	return &agreement{
+	a := &agreement{
 		serverNoContext: t.serverNoContext,
-		clientNoContext: t.clientNoContext || offer.clientNoContext,
+		clientNoContext: t.clientNoContext,
 		serverBits:      cmp.Or(t.serverBits, 15),
-		clientBits:      min(cmp.Or(t.clientBits, 15), cmp.Or(offer.clientBits, 15)),
+		clientBits:      cmp.Or(t.clientBits, 15),
 	}
+	a.hintNoContext = a.clientNoContext || offer.clientNoContext
+	a.hintBits = min(a.clientBits, cmp.Or(offer.clientBits, 15))
+	return a
 }
 
 func (t terms) String() string {

@@ -212,6 +212,6 @@ func failureCases() []Case {
 		early("a block of the reserved type", packedText(blocks().begin(3).bytes()).more(), end),
 		early("a wrong length of a stored block", packedText(blocks().begin(0).align().put(5, 16).put(5, 16).bytes()).more(), cont("hello\x00")),
 		early("a distance that is too far", packedText(blocks().fixed().lits("abc").copy(3, 100).lits("abc").stop().begin(0).bytes()).more(), cont("\x00\x00\xff\xff\x00")),
-		early("a code with too few codes", packedText(blocks().dynamic(lensOf(257, 'a', 2, 256, 2), []int{1}).lits("aaaa").bytes()).more(), end),
+		early("a code with too many codes", packedText(blocks().dynamic(sameLengths(286, 7), flatDist).raw("\x00\x00\x00").bytes()).more(), end),
 	)
 }

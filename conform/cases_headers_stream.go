@@ -198,7 +198,7 @@ func noFrames() []Case {
 		// Where its mask is wrong too, it may be dropped.
 		failed := do(func(s *session) error {
 			r, _, _, _ := parse(bytes.Clone(v.bytes))
-			return failsFastStep{failsStep{[]int{1002}, r.masked != s.client},
+			return failsFastStep{failsStep{codes: []int{1002}, drop: r.masked != s.client},
 				script{send(rawBytes(v.bytes))}, script{send(rawBytes(make([]byte, 300)))}}.run(s)
 		})
 		all = append(all, Case{Title: v.title, Script: script{failed}},

@@ -7,10 +7,11 @@ import (
 )
 
 // ours and theirs are the window and whether it is kept from message to message.
+// We keep also what was only a promise.
 func (s *session) ours() (bits int, context bool) {
 	a := s.agreed
 	if s.client {
-		return a.clientBits, !a.clientNoContext
+		return a.hintBits, !a.hintNoContext
 	}
 	return a.serverBits, !a.serverNoContext
 }
@@ -89,18 +90,35 @@ func (s *session) packs(frames []frame) ([]frame, error) {
 }
 
 // inflate decompresses a message of the peer's. A distance beyond the window
-// that was agreed is an error.
+// that was agreed is an error. One beyond what a client only promised is not
+// strict.
 func (s *session) inflate(p []byte) ([]byte, error) {
 	bits, context := s.theirs()
 	if s.inflater == nil {
 		s.inflater = deflate.GetInflater(bits)
 	}
-	s.inflater.Reset(context)
+	out, err := s.inflateWith(s.inflater, context, p)
+	if err != nil || s.client {
+		return out, err
+	}
+	if a := s.agreed; a.hintNoContext && context || a.hintBits < bits {
+		if s.promised == nil {
+			s.promised = deflate.GetInflater(a.hintBits)
+		}
+		if _, err := s.inflateWith(s.promised, !a.hintNoContext, p); err != nil {
+			s.mark(NonStrict, "it refers back to more than it promised in its offer (RFC 7692, 7.1.1.2 and 7.1.2.2): "+err.Error())
+		}
+	}
+	return out, nil
+}
+
+func (s *session) inflateWith(inflater *deflate.Inflater, context bool, p []byte) ([]byte, error) {
+	inflater.Reset(context)
 	var out []byte
 	most := s.o.most(s.c)
 	buf := make([]byte, 32<<10)
 	for {
-		nd, ns, err := s.inflater.Inflate(buf, p)
+		nd, ns, err := inflater.Inflate(buf, p)
 		out, p = append(out, buf[:nd]...), p[ns:]
 		if err != nil {
 			return nil, err
@@ -113,7 +131,7 @@ func (s *session) inflate(p []byte) ([]byte, error) {
 		}
 	}
 	for {
-		nd, done, err := s.inflater.Finish(buf)
+		nd, done, err := inflater.Finish(buf)
 		out = append(out, buf[:nd]...)
 		if err != nil {
 			return nil, err

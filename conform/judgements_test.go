@@ -1,10 +1,14 @@
 package conform
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -68,6 +72,120 @@ func TestDroppedWithoutClose(t *testing.T) {
 	} {
 		t.Run(id, func(t *testing.T) {
 			if r := against(t, caseNamed(t, id), drops); r.Verdict() != want {
+				t.Errorf("it is %v: %s", r.Verdict(), r.Note)
+			}
+		})
+	}
+}
+
+// RFC 6455, 7.1.7: the code of a failure is a SHOULD; one that must not be on the
+// wire is 7.4's business; and what is wrong may be too much as well (10.4).
+func TestCodesOfFailures(t *testing.T) {
+	for _, v := range []struct {
+		id   string
+		code int
+		want Verdict
+	}{
+		{"4.1.1", 1002, OK}, {"4.1.1", 0, NonStrict}, {"4.1.1", 1000, NonStrict}, {"4.1.1", 1001, NonStrict},
+		{"4.1.1", 1009, NonStrict}, {"4.1.1", 1011, NonStrict}, {"4.1.1", 4000, NonStrict},
+		{"4.1.1", 999, Failed}, {"4.1.1", 1005, Failed}, {"4.1.1", 1006, Failed}, {"4.1.1", 2999, Failed}, {"4.1.1", 5000, Failed},
+		{"11.6.3", 1002, OK}, {"11.6.3", 1009, Informational}, {"11.6.3", 1000, NonStrict}, {"11.6.8", 1009, NonStrict},
+	} {
+		t.Run(fmt.Sprintf("%s/%d", v.id, v.code), func(t *testing.T) {
+			c := caseNamed(t, v.id)
+			c.Script = c.Script[:2] // without another connection
+			r := against(t, c, func(h *hostileConn) {
+				h.Read(make([]byte, 4096))
+				h.send(closing(v.code, ""))
+				h.Conn.(*wstest.End).CloseWrite()
+				h.swallow()
+			})
+			if r.Verdict() != v.want {
+				t.Errorf("it is %v: %s", r.Verdict(), r.Note)
+			}
+		})
+	}
+}
+
+// RFC 7692, 7.1.1.2, 7.1.2.2 and 7.2.2: what a client says of itself in its offer,
+// and a server does not repeat, is a hint.
+func TestHints(t *testing.T) {
+	far := letters(1000)
+	within := [][]byte{blocks().stored(far).tail(), blocks().fixed().lits("a").copy(3, 1).stop().tail()}
+	back := [][]byte{blocks().stored(far).tail(), blocks().fixed().copy(3, 5).stop().tail()}
+	beyond := [][]byte{blocks().stored(far).fixed().copy(3, 600).stop().tail()}
+	for _, v := range []struct {
+		name, offer, answer string
+		msgs                [][]byte
+		want                Verdict
+	}{
+		{"a context, none promised", "permessage-deflate", "permessage-deflate", back, OK},
+		{"no context, as promised", "permessage-deflate; client_no_context_takeover", "permessage-deflate", within, OK},
+		{"a context, against the promise", "permessage-deflate; client_no_context_takeover", "permessage-deflate", back, NonStrict},
+		{"a context, against the answer", "permessage-deflate", "permessage-deflate; client_no_context_takeover", back, Failed},
+		{"a context, against both", "permessage-deflate; client_no_context_takeover", "permessage-deflate; client_no_context_takeover", back, Failed},
+		{"a window, none promised", "permessage-deflate; client_max_window_bits", "permessage-deflate", beyond, OK},
+		{"a window, as promised", "permessage-deflate; client_max_window_bits=10", "permessage-deflate", beyond, OK},
+		{"a window, against the promise", "permessage-deflate; client_max_window_bits=9", "permessage-deflate", beyond, NonStrict},
+		{"a window, against the promise, but not the answer", "permessage-deflate; client_max_window_bits=9", "permessage-deflate; client_max_window_bits=12", beyond, NonStrict},
+		{"a window, against the answer", "permessage-deflate; client_max_window_bits", "permessage-deflate; client_max_window_bits=9", beyond, Failed},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			a, err := agree(v.answer, v.offer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &session{c: new(Case), o: new(Options).filled(), agreed: a}
+			for _, m := range v.msgs {
+				if _, err := s.inflate(m); err != nil {
+					s.mark(Failed, err.Error())
+				}
+			}
+			if s.behavior != v.want {
+				t.Errorf("it is %v: %q", s.behavior, s.notes)
+			}
+		})
+	}
+}
+
+// RFC 1951 does not say that codes must leave no bits unused; RFC 6455, 9.1, that who
+// receives malformed extensions MUST fail the connection; RFC 9110, 5.6.1.2, that
+// empty members of lists MUST be passed over.
+func TestOthersAreStricter(t *testing.T) {
+	packed := func(says string) func(net.Conn) {
+		return func(conn net.Conn) {
+			h := &hostileConn{conn, false, t}
+			p := make([]byte, 4096)
+			n, _ := conn.Read(p)
+			if r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(p[:n]))); err == nil {
+				io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+					"Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Accept: "+acceptKey(r.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n")
+			}
+			conn.Read(p)
+			h.send(bin([]byte(says)))
+			conn.Read(p)
+			h.send(closing(1000, ""))
+		}
+	}
+	for _, v := range []struct {
+		name, id string
+		serve    func(net.Conn)
+		want     Verdict
+	}{
+		{"an incomplete code, taken for what it says", "14.3.17", packed("aa"), Informational},
+		{"an incomplete code, taken for something else", "14.3.17", packed("ab"), Failed},
+		{"an incomplete code of distances", "14.3.19", packed("a"), Informational},
+		{"a code that is too large", "14.3.16", packed("aa"), Failed},
+		{"malformed extensions", "8.27.1", echoFrames, Failed},
+		{"empty extensions", "8.27.21", echoFrames, NonStrict},
+		{"a malformed offer", "13.25.1", echoFrames, Failed},
+		{"an empty member", "8.3.5", func(conn net.Conn) {
+			conn.Read(make([]byte, 4096))
+			io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+		}, Failed},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			if r := meets(t, caseNamed(t, v.id), v.serve); r.Verdict() != v.want {
 				t.Errorf("it is %v: %s", r.Verdict(), r.Note)
 			}
 		})

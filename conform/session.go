@@ -66,6 +66,7 @@ type session struct {
 	deflater *deflate.Deflater
 	packer   *packer // instead of deflater
 	inflater *deflate.Inflater
+	promised *deflate.Inflater // by what a client only promised
 	others   []*session
 }
 
@@ -217,9 +218,11 @@ func (s *session) finish() {
 	for _, other := range s.others {
 		other.finish()
 	}
-	if s.inflater != nil {
-		s.inflater.Put()
-		s.inflater = nil
+	for _, inflater := range []**deflate.Inflater{&s.inflater, &s.promised} {
+		if *inflater != nil {
+			(*inflater).Put()
+			*inflater = nil
+		}
 	}
 	if s.deflater != nil {
 		s.deflater.Release()
