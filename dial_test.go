@@ -290,6 +290,7 @@ func TestCC1_CC2_Dial(t *testing.T) {
 		},
 		"CC2 an extension":   func(r *http.Request) string { return switching(r, "Sec-WebSocket-Extensions: x") },
 		"CC2 two Accepts":    func(r *http.Request) string { return switching(r, "Sec-WebSocket-Accept: x") },
+		"CC1 folded Upgrade": func(r *http.Request) string { return strings.Replace(switching(r), "websocket", "web\r\n socket", 1) },
 		"CC1 answer of 1.0":  func(r *http.Request) string { return strings.Replace(switching(r), "HTTP/1.1", "HTTP/1.0", 1) },
 		"CC1 subprotocol ok": nil,
 	} {
@@ -321,7 +322,7 @@ func TestCC3_Dial(t *testing.T) {
 		"10000 fields":   func(r *http.Request) string { return switching(r, strings.Repeat("X: a\r\n", 10000)+"Y: b") },
 		"six 1xx":        func(r *http.Request) string { return strings.Repeat(early, 6) + switching(r) },
 		"1xx flood":      func(r *http.Request) string { return strings.Repeat(early, 100000) },
-		"folded":         func(r *http.Request) string { return switching(r, "X: a", " b") },
+		"space in front": func(r *http.Request) string { return "HTTP/1.1 101 Switching Protocols\r\n X: a\r\n\r\n" },
 		"bare LF":        func(r *http.Request) string { return strings.ReplaceAll(switching(r), "\r\n", "\n") },
 		"not HTTP":       func(r *http.Request) string { return "SSH-2.0-OpenSSH_9.2\r\n\r\n" },
 		"no colon":       func(r *http.Request) string { return switching(r, "X") },
@@ -340,7 +341,7 @@ func TestCC3_Dial(t *testing.T) {
 			}
 		})
 	}
-	addr := listen(t, nil, answering(func(r *http.Request) string { return strings.Repeat(early, 5) + switching(r) }))
+	addr := listen(t, nil, answering(func(r *http.Request) string { return strings.Repeat(early, 5) + switching(r, "X: a", "\tfolded") }))
 	dialed(t, "ws://example.com", optionsTo(addr))
 }
 

@@ -18,15 +18,16 @@ var (
 	errHeadLong   = errors.New("head of the answer is longer than 64 KiB")
 	errHeadFields = errors.New("head of the answer has more than 128 fields")
 	errHeadLine   = errors.New("line of the answer's head does not end in CR LF (RFC 9112, 2.2)")
-	errHeadFold   = errors.New("folded line in the answer's head (RFC 9112, 5.2)")
+	errHeadFold   = errors.New("the first field of the answer's head begins with space (RFC 9112, 2.2)")
 	errHeadByte   = errors.New("control character in the answer's head (RFC 9110, 5.5)")
 )
 
 // ReadHead reads from r, behind the bytes of buf, which were read already, until
 // the empty line that ends a head. It returns the head with that line and what
 // came with it, in one array that may be buf's. A head that is too long, has too
-// many fields, folded lines, control characters or lines that do not end in
-// CR LF is an error as soon as that is seen.
+// many fields, control characters or lines that do not end in CR LF is an error as
+// soon as that is seen. Folded lines are left to ParseResponse, which unfolds them,
+// as a client must (RFC 9112, 5.2).
 func ReadHead(r io.Reader, buf []byte) (head, rest []byte, err error) {
 	var s headScan
 	for i, idle := 0, 0; ; {
@@ -64,7 +65,7 @@ func ReadHead(r io.Reader, buf []byte) (head, rest []byte, err error) {
 
 // A headScan judges a head byte by byte.
 type headScan struct {
-	fields int  // lines begun behind the first one
+	fields int  // begun behind the first line
 	column int  // in the current line, without its end; at most 1 matters
 	cr     bool // the last byte was CR
 	first  bool // the first line has ended
@@ -93,10 +94,13 @@ func (s *headScan) next(c byte) (done bool, err error) {
 		return false, errHeadByte
 	}
 	if s.column == 0 && s.first {
-		if c == ' ' || c == '\t' {
+		switch folded := c == ' ' || c == '\t'; {
+		case folded && s.fields == 0:
 			return false, errHeadFold
+		case !folded:
+			s.fields++
 		}
-		if s.fields++; s.fields > maxHeadFields {
+		if s.fields > maxHeadFields {
 			return false, errHeadFields
 		}
 	}
