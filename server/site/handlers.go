@@ -61,7 +61,7 @@ func (r *Redirect) fields() []field {
 		{name: "to", to: text(&r.To, "path or URL", checkTarget), required: true, none: "'https://example.com/'",
 			doc: "Where to: a path, or a URL with http or https. `${name}` stands for what the route captured. " +
 				"`'https:'` is the URL that was asked for, over TLS (`'https://:8443'` with another port than 443): " +
-				"such a route answers only what came without TLS, the rest goes on to the next route."},
+				"such a route answers only what came without TLS, the rest goes on to the next route; and it does not inherit `auth`, as passwords would come in the clear."},
 		{name: "status", to: oneOf(&r.Status, 301, 302, 303, 307, 308), def: `302`,
 			doc: "The status of the answer."},
 	}
@@ -103,6 +103,11 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 		return r
 	}
 	d.handler(r, n, handlers)
+	if r.Redirect != nil && r.Access.Auth == s.Access.Auth {
+		if _, secure := ToTLS(r.Redirect.To.Value); secure {
+			r.Access.Auth = nil // who comes without TLS is not asked for a password
+		}
+	}
 	if len(d.errs) == before && d.whole {
 		d.together(r, n)
 	}

@@ -379,3 +379,21 @@ func TestAuthInherited(t *testing.T) {
 	equal(t, "leeway", s.Routes[3].Access.Auth.JWT.Leeway.Value, 30*time.Second)
 	equal(t, "top level", fmt.Sprint(s.Access.Auth.Role.Value), "[user]")
 }
+
+// A redirect to TLS asks nobody who he is, unless it says so itself: a password
+// would come in the clear.
+func TestRedirectToTLSWithoutUsers(t *testing.T) {
+	s := parse(t, "/etc/site.json5", `{
+		auth: { basic: { users: 'top' } },
+		routes: [
+			{ match: '/a', handler: 'redirect', redirect: { to: 'https:' } },
+			{ match: '/b', handler: 'redirect', redirect: { to: 'https://:8443' } },
+			{ match: '/c', handler: 'redirect', redirect: { to: 'https://other.example/' } },
+			{ match: '/d', handler: 'redirect', redirect: { to: 'https:' }, auth: { role: 'admin' } },
+			{ match: '/e', handler: 'redirect', redirect: { to: '/f' } },
+		],
+	}`)
+	for i, want := range []bool{false, false, true, true, true} {
+		equal(t, s.Routes[i].Match.Value, s.Routes[i].Access.Auth != nil, want)
+	}
+}
