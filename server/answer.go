@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -68,6 +69,7 @@ func (a *answer) finish() {
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && status >= 200 {
 		a.status = status
+		a.progress()
 		if a.rest > 0 { // net/http throws away what nobody has read, without a limit of its own
 			a.rc.SetReadDeadline(time.Now().Add(a.rest))
 		}
@@ -101,6 +103,32 @@ func (a *answer) Write(p []byte) (n int, err error) {
 			return n, err
 		}
 	}
+}
+
+// ReadFrom is what lets the kernel send a file by itself: net/http hands what it is
+// given to the connection, see watchedTCP. Pieces are those of Write.
+func (a *answer) ReadFrom(src io.Reader) (n int64, err error) {
+	to, ok := a.ResponseWriter.(io.ReaderFrom)
+	all, limited := src.(*io.LimitedReader)
+	if !ok || !limited {
+		return io.Copy(struct{ io.Writer }{a}, src)
+	}
+	if a.status == 0 {
+		a.WriteHeader(http.StatusOK)
+	}
+	for all.N > 0 {
+		part := io.LimitedReader{R: all.R, N: min(all.N, maxWrite)}
+		size := part.N
+		a.progress()
+		m, err := to.ReadFrom(&part)
+		all.N -= m
+		n += m
+		a.size += m
+		if err != nil || m < size { // or it has no more
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 func (a *answer) Flush() {

@@ -243,6 +243,30 @@ func TestHS31Dribble(t *testing.T) {
 	<-done
 }
 
+// timeouts.write begins when there is something to write: a handler may take longer
+// for an answer without a body, too.
+func TestSlowHandler(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{ @plain, timeouts: { write: '50 ms' }, routes: [{ handler: 'slow' }] }`, map[string]route.Constructor{
+		"slow": func(*site.Route, route.Endpoint) (http.Handler, error) {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				<-time.After(200 * time.Millisecond)
+				switch r.URL.Path {
+				case "/head":
+					w.WriteHeader(http.StatusNoContent)
+				case "/body":
+					io.WriteString(w, "late")
+				}
+			}), nil
+		},
+	})
+	for path, want := range map[string]string{"/head": "204", "/body": "200", "/nothing": "200"} {
+		if got := r.asked(path); got != want {
+			t.Errorf("%s: %q, want %s", path, got, want)
+		}
+	}
+}
+
 // HS35: an upgrade where there is no WebSocket gets the ordinary answer, and the
 // end.
 func TestHS35UpgradeElsewhere(t *testing.T) {
