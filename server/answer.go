@@ -148,7 +148,7 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	a.hijacked = true
 	if w, ok := c.(interface{ watch() *watched }); ok {
 		w := w.watch()
-		c, w.taken = w.Conn, true
+		c = w.Conn
 		if w.place != nil && !w.handed {
 			c = &placed{c, w.place}
 		}

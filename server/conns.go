@@ -65,26 +65,12 @@ func (cs *conns) number() int {
 	return len(cs.open)
 }
 
-// expect notes that a handshake is about to be answered with 101.
+// expect notes that a handshake is about to be answered with 101. Whatever comes of
+// that, it opens.
 func (cs *conns) expect() {
 	cs.mu.Lock()
 	cs.coming++
 	cs.mu.Unlock()
-}
-
-// forget takes that back.
-func (cs *conns) forget() {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	cs.arrivedLocked()
-}
-
-// arrivedLocked is for one that is not coming any more.
-func (cs *conns) arrivedLocked() {
-	if cs.coming--; cs.coming == 0 && cs.arrived != nil {
-		close(cs.arrived)
-		cs.arrived = nil
-	}
 }
 
 // settle waits until no handshake is coming, at most for the time d.
@@ -109,7 +95,10 @@ func (cs *conns) add(c *curlew.Conn) {
 	cs.mu.Lock()
 	late := cs.draining
 	cs.open[c] = struct{}{}
-	cs.arrivedLocked()
+	if cs.coming--; cs.coming == 0 && cs.arrived != nil {
+		close(cs.arrived)
+		cs.arrived = nil
+	}
 	cs.mu.Unlock()
 	if late {
 		c.Close(curlew.GoingAway, stopping)

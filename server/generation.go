@@ -158,7 +158,7 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 			}
 			g.server.conns.expect()
 			ev = wrap(ev)
-			if at := connOf(r).handOver(own); own != nil || at != nil {
+			if at := connOf(r).handOver(); own != nil || at != nil {
 				ev = leaving(ev, own, at)
 			}
 			if u := auth.Of(r); u != nil && !u.Expires.IsZero() {
@@ -168,10 +168,6 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 		})
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h.ServeHTTP(w, lasting(r))
-			if own, refused := connOf(r).takeBack(); refused { // no event tells
-				own.leave()
-				g.server.conns.forget()
-			}
 		})
 	}
 }

@@ -20,9 +20,7 @@ type watched struct {
 
 	place   *place // nil if connections are not counted
 	refused int    // the status that is all there is to say, or 0
-	handed  bool   // place is the WebSocket's, and so is the next one
-	own     *place // of the route
-	taken   bool   // hijacked
+	handed  bool   // place is the WebSocket's
 
 	mu       sync.Mutex // net/http reads from two goroutines, though in turn
 	head     headWatch
@@ -92,24 +90,13 @@ func (w *watched) verdict(r *http.Request) int {
 func (w *watched) watch() *watched { return w }
 
 // handOver returns the place of a connection that becomes a WebSocket, which has to
-// leave it from then on, as that of its route, own. w may be nil.
-func (w *watched) handOver(own *place) *place {
+// leave it from then on. w may be nil.
+func (w *watched) handOver() *place {
 	if w == nil {
 		return nil
 	}
-	w.handed, w.own = true, own
+	w.handed = true
 	return w.place
-}
-
-// takeBack follows a handshake: it reports whether the connection was handed over
-// and is no WebSocket after all, as something was wrong with what the application
-// wanted to answer, and returns the place of its route then. w may be nil.
-func (w *watched) takeBack() (own *place, refused bool) {
-	if w == nil || !w.handed || w.taken {
-		return nil, false
-	}
-	own, w.handed, w.own = w.own, false, nil
-	return own, true
 }
 
 // silent reports whether nothing was received yet.
