@@ -3,8 +3,10 @@ package server_test
 import (
 	"encoding/base64"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +108,26 @@ func TestAU6AU7EveryHandler(t *testing.T) {
 	}
 	if got := codes(r.say(upgrade("/open"))); got != "101" {
 		t.Errorf("/open: %s", got)
+	}
+}
+
+// AU15: nobody comes to a backend's protected part by the route of the rest, in a
+// spelling that the backend understands.
+func TestAU15AuthBySpelling(t *testing.T) {
+	t.Parallel()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "fine") }))
+	defer backend.Close()
+	to := `handler: 'proxy', proxy: { target: '` + backend.URL + `' }`
+	r := start(t, `{ @plain, routes: [
+		{ match: '/admin/', auth: { basic: { users: '`+usersFile(t, "alice:a")+`' } }, `+to+` }, { match: '/public/', `+to+` }, { match: '/', `+to+` },
+	] }`, nil)
+	for path, want := range map[string]string{
+		"/public/x": "200", "/x//y;z": "200", "/admin/x": "401", "/%61dmin/x": "401", "//admin/x": "404", "/admin%2Fx": "404", "/admin;/x": "404",
+		"/public/..%2fadmin/x": "404", "/public/..;/admin/x": "404", "/public/../admin/x": "400", "/x/..%5cadmin/x": "400",
+	} {
+		if got := r.asked(path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
 	}
 }
 

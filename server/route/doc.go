@@ -13,7 +13,10 @@
 // part of a segment and never divides two. Paths with control characters,
 // backslashes, "." or ".." segments are nobody's: 400 before any route is asked,
 // so that a rule and the handler behind it cannot understand one path in two
-// ways.
+// ways. For the same reason a path is nobody's, 404, that some programs read as one
+// of an earlier route: with empty segments, an encoded slash or something behind a
+// semicolon ("//admin", "/admin%2Fx", "/admin;x"), or with dots behind such
+// ("/open/..;/admin").
 //
 // # Handlers
 //

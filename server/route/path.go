@@ -41,6 +41,52 @@ func split(u *url.URL) (*path, bool) {
 	return p, true
 }
 
+// A spelling is a path as other programs may read it, in the place of ours.
+type spelling struct {
+	path
+	out bool // dots have taken segments away
+}
+
+// spellings returns those that differ from ours: divided at encoded slashes, without
+// what stands behind a semicolon, which may be looked for before or after that, and
+// without empty segments and dots.
+func (p *path) spellings() (list []spelling) {
+	if !strings.Contains(p.decoded, ";") && !strings.Contains(p.decoded, "//") && !p.slashInside {
+		return nil
+	}
+	var cut []string
+	for _, s := range p.segments {
+		s, _, _ = strings.Cut(s, ";")
+		cut = append(cut, s)
+	}
+	for _, text := range []string{p.decoded[1:], strings.Join(cut, "/")} {
+		if q := spell(text); p.slashInside || q.decoded != p.decoded {
+			list = append(list, q)
+		}
+	}
+	return list
+}
+
+func spell(text string) (q spelling) {
+	slash := false // it ends in one
+	for s := range strings.SplitSeq(text, "/") {
+		s, _, _ = strings.Cut(s, ";")
+		slash = s == "" || s == "." || s == ".."
+		switch {
+		case s == "..":
+			q.out = true
+			q.segments = q.segments[:max(len(q.segments)-1, 0)]
+		case !slash:
+			q.segments = append(q.segments, s)
+		}
+	}
+	if slash {
+		q.segments = append(q.segments, "")
+	}
+	q.decoded = "/" + strings.Join(q.segments, "/")
+	return q
+}
+
 // plain reports whether s is UTF-8 without control characters and backslashes.
 func plain(s string) bool {
 	for i := 0; i < len(s); i++ {

@@ -72,6 +72,9 @@ func (t *Table) Find(r *http.Request) Found {
 			allow = append(allow, e.methods...)
 			continue
 		}
+		if t.belongsElsewhere(r, host, p, i) {
+			return none(http.StatusNotFound)
+		}
 		return Found{Route: i, Captures: found}
 	}
 	switch {
@@ -82,6 +85,23 @@ func (t *Table) Find(r *http.Request) Found {
 		return none(http.StatusMisdirectedRequest)
 	}
 	return none(http.StatusNotFound)
+}
+
+// belongsElsewhere reports whether a path that route i answers is one of an earlier
+// route in another spelling, or leads out of route i by its dots. The handler may
+// understand it so, a backend for example, and what the other route asks of clients
+// would not be asked.
+func (t *Table) belongsElsewhere(r *http.Request, host string, p *path, i int) bool {
+	for _, q := range p.spellings() {
+		j := slices.IndexFunc(t.entries, func(e entry) bool {
+			_, ok := e.path(&q.path)
+			return ok && e.host(host) && !(e.plain && r.TLS != nil) && e.method(r.Method)
+		})
+		if j >= 0 && j < i || j != i && q.out {
+			return true
+		}
+	}
+	return false
 }
 
 // ServeHTTP passes the request to the first route that matches, with its

@@ -188,6 +188,33 @@ func TestSF1PathsRefused(t *testing.T) {
 	}
 }
 
+// AU15: other ways to write the path of a route do not lead to a later one, whose
+// handler, a backend's say, may read them as the first.
+func TestAU15OtherSpellings(t *testing.T) {
+	tab := table(t, `{ match: '/open/', handler: 'echo' }, { match: '/admin/', handler: 'echo' }, { match: '/exact', handler: 'echo' },
+		{ pattern: '/p/{x}/secret', handler: 'echo' }, { match: '/post/', methods: ['POST'], handler: 'echo' }, { match: '/h/', hosts: ['other.example'], handler: 'echo' },
+		{ match: '/rooms/{room}', handler: 'echo' }, { handler: 'echo' }`)
+	for target, want := range map[string]string{
+		"/admin/x": "200 1", "/%61dmin/x": "200 1", "/exact": "200 2", "/p/a/secret": "200 3 x=a",
+		"//admin/x": "404", "/admin%2fx": "404", "/admin%2Fx": "404", "/%2fadmin/x": "404", "/admin;a=b/x": "404", "/admin;/x": "404", "/;x/admin/x": "404",
+		"//admin//x": "404", "/admin//x": "200 1", "/admin/%2fx": "200 1", "/admin/;x": "200 1",
+		"//exact": "404", "/exact;x": "404", "/%2Fexact": "404", "/exact;a%2Fb": "404",
+		"/p//a/secret": "404", "/p/a%2fsecret": "404", "/p/a;b/secret": "200 3 x=a;b", "/p%2fa/secret": "404",
+		"/open/..%2fadmin/x": "404", "/open/..;/admin/x": "404", "/open/..;a=b/admin/x": "404", "/open/x%2f..%2f..%2fadmin/x": "404", "/open/..%2fx": "404",
+		"/open/a%2f..%2fb": "200 0", "/open/a;b/c": "200 0", "/open//x": "200 0", "/open/..;": "404", "/open/a%2f%2e%2e": "200 0",
+		"/x/.%2fadmin/x": "200 7", "/.%2fadmin/x": "404", "/.;/admin/x": "404", "/..;/admin/x": "404",
+		"/rooms/a%2Fb": "200 6 room=a/b", "/rooms/a;b": "200 6 room=a;b", "/rooms/..%2f..%2fadmin%2fx": "404",
+		"//post/x": "200 7", "//h/x": "200 7", "//nobody/x": "200 7", "/nobody;x": "200 7", "/..;/nobody": "200 7", "/admin": "200 7", "//admin": "200 7", "//admin/": "404",
+	} {
+		if got := ask(tab, "GET", "site.example", target); got != want {
+			t.Errorf("%s: %s, want %s", target, got, want)
+		}
+	}
+	if got := ask(tab, "POST", "site.example", "//post/x"); got != "404" {
+		t.Errorf("POST: %s", got)
+	}
+}
+
 func TestHTTP10WithoutHost(t *testing.T) {
 	tab := table(t, `{ match: '/', hosts: ['one.example'], handler: 'echo' }, { match: '/', handler: 'echo' }`)
 	r := httptest.NewRequest("GET", "/", nil)
