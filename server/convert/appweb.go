@@ -14,7 +14,8 @@ func Appweb(name string, text []byte) ([]byte, error) {
 		return nil, errs
 	}
 	list, left, errs := readDirectives(name, s)
-	c := &appweb{name: name, errs: errs}
+	c := &appweb{name: name, errs: errs, roles: newRoles()}
+	c.readRoles(list)
 	c.top = &scope{settings: appwebDefaults()}
 	c.walk(c.top, list)
 	if len(c.errs) > 0 {
@@ -38,6 +39,8 @@ type appweb struct {
 	errs site.Errors
 	top  *scope
 
+	roles *roles
+
 	listen []string
 	secure bool
 
@@ -57,6 +60,7 @@ type scope struct {
 	documents string
 	prefix    string
 	handlers  []stage // in order
+	inherited int     // of these, the first ones
 	webSocket bool
 	target    *directive
 	source    string
@@ -97,9 +101,10 @@ type stage struct {
 
 // access is who may come in.
 type access struct {
-	kind, realm, role string
-	user              []string
-	line              int
+	kind, realm string
+	roles       []string // of which a user must have one
+	user        []string
+	line        int
 }
 
 // inherit is what a block within s begins with.
@@ -108,7 +113,7 @@ func (s *scope) inherit(line int) *scope {
 	t.settings, t.notes, t.line = s.settings.clone(), nil, line
 	t.handlers, t.methods = slices.Clone(s.handlers), slices.Clone(s.methods)
 	t.allow, t.deny, t.hosts = slices.Clone(s.allow), slices.Clone(s.deny), slices.Clone(s.hosts)
-	t.auth.user = slices.Clone(s.auth.user)
+	t.auth.user, t.inherited = slices.Clone(s.auth.user), len(s.handlers)
 	t.target, t.source = nil, ""
 	return &t
 }
@@ -281,7 +286,11 @@ func (c *appweb) host(s *scope, d *directive) {
 	if t.certificate != "" {
 		c.addTLS(t)
 	}
-	c.hosts = append(c.hosts, c.documents(t, d.at())...)
+	what := d.at()
+	if slices.ContainsFunc(d.args, func(a string) bool { _, port := splitPort(a); return port != "" && port != "*" }) {
+		what += "   (whatever the port: a site file tells hosts apart by name)"
+	}
+	c.hosts = append(c.hosts, c.documents(t, what)...)
 }
 
 // splitPort parts host and port; the port may be missing.
@@ -353,7 +362,9 @@ func (c *appweb) addTLS(s *scope) {
 	} else {
 		o.set(text(s.key), "", "key")
 	}
-	c.tls = append(c.tls, o)
+	if !slices.ContainsFunc(c.tls, func(t *object) bool { return t.print() == o.print() }) {
+		c.tls = append(c.tls, o)
+	}
 	c.verifying(s)
 }
 

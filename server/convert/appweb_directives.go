@@ -2,6 +2,7 @@ package convert
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"curlew.example/curlew/server/site"
@@ -71,13 +72,13 @@ func (c *appweb) directive(s *scope, d *directive) {
 	case "addhandler", "sethandler":
 		c.need(d, 1, func() {
 			if name == "sethandler" {
-				s.handlers = nil
+				s.handlers, s.inherited = nil, 0
 			}
 			s.handlers = append(s.handlers, stage{d.arg(0), extensions(d.args[1:]), d.line})
 		})
 	case "reset", "resetpipeline":
 		if what := strings.ToLower(d.arg(0)); what == "pipeline" || what == "" {
-			s.handlers, s.webSocket = nil, false
+			s.handlers, s.inherited, s.webSocket = nil, 0, false
 		} else {
 			s.note(d, "")
 		}
@@ -387,16 +388,11 @@ func (c *appweb) require(s *scope, d *directive) {
 	case "user":
 		s.auth.user = d.args[1:]
 	case "role", "ability":
-		s.auth.role = strings.Join(d.args[1:], " ")
-		if len(d.args) != 2 {
-			s.note(d, "one role is possible")
-		}
+		s.auth.roles = c.roles.with(strings.FieldsFunc(strings.Join(d.args[1:], " "), isSeparator))
 	case "valid-user":
 	case "secure":
 		s.tlsOnly = true
-		if len(d.args) > 1 {
-			s.note(d, "for the age set Strict-Transport-Security with headers")
-		}
+		c.insist(s, d)
 		return
 	default:
 		s.note(d, "")
@@ -404,6 +400,41 @@ func (c *appweb) require(s *scope, d *directive) {
 	}
 	if s.auth.kind == "" {
 		s.auth.kind, s.auth.line = "basic", d.line
+	}
+}
+
+// insist takes for how long browsers are to come over TLS only.
+func (c *appweb) insist(s *scope, d *directive) {
+	value := ""
+	for _, word := range d.args[1:] {
+		age, ok := strings.CutPrefix(strings.ToLower(word), "age=")
+		if !ok {
+			continue
+		}
+		v, _, err := duration(age)
+		t, _ := site.ParseDuration(strings.Trim(v, "'"))
+		if err != nil || t < 0 || len(d.args) > 3 {
+			s.note(d, "for the age set Strict-Transport-Security with headers")
+			return
+		}
+		value = "max-age=" + strconv.FormatInt(int64(t.Seconds()), 10)
+	}
+	if value == "" {
+		return
+	}
+	if strings.EqualFold(d.arg(1), "domains") || strings.EqualFold(d.arg(2), "domains") {
+		value += "; includeSubDomains"
+	}
+	s.settings.set(text(value), "", "headers", "Strict-Transport-Security")
+}
+
+// readRoles finds the roles wherever they stand.
+func (c *appweb) readRoles(list []*directive) {
+	for _, d := range list {
+		if d.is("Role") && len(d.args) > 0 {
+			c.roles.add(d.arg(0), d.args[1:]...)
+		}
+		c.readRoles(d.block)
 	}
 }
 

@@ -1,10 +1,13 @@
 package convert
 
 import (
+	"math"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"curlew.example/curlew/server/site"
 )
 
 // route makes the route of a <Route> block.
@@ -13,10 +16,18 @@ func (c *appweb) route(s *scope, d *directive) {
 	o.say("%s", d.at())
 	m, err := translate(s.pattern)
 	if err != nil {
-		if s.guards() {
+		folder := base("^" + strings.TrimPrefix(s.pattern, "^"))
+		switch {
+		case !s.guards():
+			c.add(s, c.without(o, s, err.Error()))
+		case folder == "/" || strings.HasPrefix(s.pattern, "!") || strings.Contains(s.pattern, "|"):
 			c.fail(d, "%v, and the route keeps somebody out; write it with another pattern first", err)
+		default:
+			c.matching(o, s, &matcher{match: folder})
+			c.closed(o, s, err.Error()+"; as the route keeps somebody out all of the folder is closed")
+			c.say(o, s)
+			c.add(s, c.checked(o, s))
 		}
-		c.add(s, c.without(o, s, err.Error()))
 		return
 	}
 	c.matching(o, s, m)
@@ -24,8 +35,26 @@ func (c *appweb) route(s *scope, d *directive) {
 	c.holding(o, s)
 	o = c.checked(o, s)
 	c.add(s, c.toTLS(o, s))
-	c.add(s, c.guard(o, s, m.base))
+	folder := m.base
+	if l := o.find("match"); l != nil && strings.HasSuffix(l.value, "/'") && !strings.Contains(l.value, "{") {
+		folder = strings.Trim(l.value, "'")
+	}
+	c.add(s, c.guard(o, s, folder))
 	c.add(s, o)
+	if m.pattern != "" && o.find("pattern") == nil && folder != m.base && s.guards() {
+		c.add(s, c.beside(s, m))
+	}
+}
+
+// beside closes what begins like a folder and is none: Appweb takes it for the
+// folder's.
+func (c *appweb) beside(s *scope, m *matcher) *object {
+	o := new(object)
+	o.say("what else begins so was for the same users, and leads elsewhere here")
+	c.matching(o, s, &matcher{pattern: m.pattern + "[^/]"})
+	o.set("'respond'", "", "handler")
+	o.set("501", "", "respond", "status")
+	return c.checked(o, s)
 }
 
 // without is a route that cannot be had: comments only.
@@ -105,8 +134,8 @@ func (c *appweb) access(o *object, s *scope) {
 		}
 		o.set(text(realm(a.realm)), "", "auth", "basic", "realm")
 		o.set(text(users), note, "auth", "basic", "users")
-		if a.role != "" {
-			o.set(text(a.role), "", "auth", "role")
+		if len(a.roles) > 0 {
+			o.set(texts(a.roles), "", "auth", "role")
 		}
 	}
 	everybody := contains(s.allow, "all")
@@ -157,9 +186,15 @@ func (c *appweb) answer(o *object, s *scope, m *matcher) {
 
 // handler is the one that answers most of what comes, in lower case.
 func (c *appweb) handler(s *scope) string {
-	for _, h := range s.handlers {
-		if len(h.extensions) == 0 {
-			return strings.ToLower(h.name)
+	for _, list := range [][]stage{s.handlers[min(s.inherited, len(s.handlers)):], s.handlers} {
+		all := ""
+		for _, h := range list {
+			if name := strings.ToLower(h.name); len(h.extensions) == 0 && (all == "" || all == "filehandler") {
+				all = name
+			}
+		}
+		if all != "" {
+			return all
 		}
 	}
 	first := ""
@@ -188,6 +223,10 @@ func (c *appweb) closed(o *object, s *scope, reason string) {
 // program is the counterpart of code behind a WebSocket: a process for each
 // connection, with the messages as lines.
 func (c *appweb) program(o *object, s *scope, m *matcher, handler string) {
+	if len(s.methods) > 0 && !contains(s.methods, "GET") {
+		c.closed(o, s, "methods "+strings.Join(s.methods, ", ")+": a WebSocket needs GET")
+		return
+	}
 	name := strings.TrimSuffix(path.Base(s.source), path.Ext(s.source))
 	if s.source == "" || name == "" || name == "." || name == "/" {
 		name = strings.TrimSuffix(handler, "handler")
@@ -207,11 +246,40 @@ func (c *appweb) program(o *object, s *scope, m *matcher, handler string) {
 	o.say("each message, as below, or a handler in Go by name (docs/convert.md).")
 	o.set("'exec'", "", "handler")
 	o.set("["+text("./controllers/"+name)+"]", "", "exec", "command")
-	if s.processes != "" {
-		o.set(s.processes, "", "exec", "maxProcesses")
-	}
+	bounds(o, s.settings, s.processes)
 	if contains(s.methods, "GET") {
 		o.set(texts(s.methods), "", "methods")
+	}
+}
+
+// bounds makes those of programs no smaller than what bounds connections and
+// messages there. all is how many programs the source allows, "" if it does not say.
+func bounds(o *object, s *settings, all string) {
+	connections, each := s.said["limits\x00connections"].value, s.said["limits\x00connectionsPerIP"].value
+	if each == "" {
+		each = connections // nobody counts them
+	}
+	larger := func(value string, than int) bool {
+		n, err := strconv.Atoi(value)
+		return err == nil && n > than || value == "'unlimited'"
+	}
+	if all == "" && larger(connections, 64) {
+		all = connections
+	}
+	if all != "" {
+		o.set(all, "", "exec", "maxProcesses")
+	}
+	if larger(each, 4) {
+		o.set(each, "", "exec", "maxPerIP")
+	}
+	if m := s.said["limits\x00maxMessage"]; m.note == "" { // nobody asked for more than our default
+		n, err := site.ParseSize(strings.Trim(m.value, "'"))
+		switch {
+		case err == nil && n == site.Unlimited, n > math.MaxInt32:
+			o.set(strconv.Itoa(math.MaxInt32), "", "exec", "maxLine")
+		case err == nil && n > 1<<20:
+			o.set(m.value, "", "exec", "maxLine")
+		}
 	}
 }
 
@@ -232,12 +300,15 @@ func (c *appweb) files(o *object, s *scope, m *matcher) {
 	case s.target != nil && s.target.arg(1) != "" && s.target.arg(1) != "$&":
 		c.closed(o, s, s.target.at()+"   (no counterpart for files)")
 		return
-	case m.match != "" && strings.HasSuffix(m.match, "/") && !strings.Contains(m.match, "{"):
-		// Ours takes what is behind the match, Appweb's all but the prefix.
-		if s.prefix == "" {
-			dir = path.Join(dir, m.match)
-		} else if strings.HasPrefix(m.match, s.prefix+"/") {
-			dir = path.Join(dir, strings.TrimPrefix(m.match, s.prefix))
+	case m.match != "" && !strings.Contains(m.folder(), "{"):
+		// Ours takes what is behind the last slash of the match, Appweb's all but
+		// the prefix.
+		if rest, ok := strings.CutPrefix(m.folder(), s.prefix); ok {
+			dir = path.Join(dir, rest)
+		}
+	case m.match != "" && s.prefix == "":
+		if l := o.find("match"); l != nil { // the whole path
+			l.key, l.value = "pattern", text(m.regexp)
 		}
 	case s.prefix != "" && (m.pattern == "^"+s.prefix || m.rest && m.base == s.prefix+"/"):
 		if l := o.find("pattern"); l != nil {

@@ -21,7 +21,10 @@ func Ioto(name string, source []byte) ([]byte, error) {
 	if root.Kind != site.Object {
 		return nil, site.Errors{site.Place{File: name, Line: root.Line, Column: root.Column}.Errorf("an object { … } is wanted")}
 	}
-	c := &ioto{name: name, documents: "./site", webSockets: true}
+	if n := member(root, "http"); n != nil && n.Kind == site.Object && member(root, "web") == nil {
+		return nil, site.Errors{site.Place{File: name, Line: n.Line, Column: n.Column, Path: "http"}.Errorf("found the JSON of an Appweb application, which is not translated; an appweb.conf or Ioto's web.json5 is wanted")}
+	}
+	c := &ioto{name: name, documents: "./site", webSockets: true, roles: newRoles()}
 	web, prefix := root, ""
 	if n := member(root, "web"); n != nil && n.Kind == site.Object {
 		web, prefix = n, "web."
@@ -53,10 +56,13 @@ type ioto struct {
 	routes []*object
 	listen []string
 
+	programs []*object // the routes that are for one
+
 	documents  string
 	webSockets bool
 	realm      string
 	authType   string
+	roles      *roles
 }
 
 func member(n *site.Node, name string) *site.Node {
@@ -146,8 +152,30 @@ func (c *ioto) prepare(web *site.Node, prefix string) {
 	if n := member(auth, "realm"); n != nil && n.Kind == site.String {
 		c.realm = n.Text
 	}
+	c.readRoles(member(auth, "roles"))
 	if n := member(auth, "authType"); n != nil && n.Kind == site.String {
 		c.authType = strings.ToLower(n.Text)
+	}
+}
+
+// readRoles reads a list, in which each role has those before it, or an object
+// that says which ones each has.
+func (c *ioto) readRoles(n *site.Node) {
+	if n == nil {
+		return
+	}
+	last := ""
+	for _, item := range n.Items {
+		if item.Kind == site.String {
+			c.roles.add(item.Text, last)
+			last = item.Text
+		}
+	}
+	for _, m := range n.Members {
+		c.roles.add(m.Name)
+		for _, item := range m.Value.Items {
+			c.roles.add(m.Name, item.Text)
+		}
 	}
 }
 
@@ -349,6 +377,9 @@ func (c *ioto) readTLS(m site.Member) {
 	for _, inner := range m.Value.Members {
 		switch {
 		case inner.Name == "certificate", inner.Name == "key":
+		case inner.Name == "verify" && verify != nil && verify.Bool && member(m.Value, "authority") == nil:
+			c.note(inner, m.Name+"."+inner.Name, "name the authority of the clients with tls.clientCA")
+		case inner.Name == "verify" && verify != nil && verify.Bool && t.has("certificate") && t.has("key"):
 		case inner.Name == "authority" && verify != nil && verify.Bool && inner.Value.Kind == site.String && inner.Value.Text != "" && !strings.Contains(inner.Value.Text, "\x00") && t.has("certificate") && t.has("key"):
 			t.set(text(place(inner.Value.Text)), "", "clientCA")
 		default:
@@ -403,6 +434,9 @@ func (c *ioto) write(o *object) {
 		o.say("%s", n)
 	}
 	o.say("origins: '*', // Ioto looks at no Origin; here pages of other sites get 403 unless they are listed")
+	for _, r := range c.programs { // limits may stand behind the routes
+		bounds(r, &c.out, "")
+	}
 	for _, r := range c.routes {
 		o.add("routes", r)
 	}

@@ -15,12 +15,12 @@ func (c *ioto) route(n *site.Node, at string) {
 	o.say("line %d: %s", n.Line, at)
 	var notes []string
 	match, trim, handler, role, to := "", "", "file", "", ""
-	texts := map[string]*string{"match": &match, "trim": &trim, "handler": &handler, "role": &role, "redirect": &to}
+	plain := map[string]*string{"match": &match, "trim": &trim, "handler": &handler, "role": &role, "redirect": &to}
 	var methods []string
-	authType := c.authType
+	authType, caching := c.authType, ""
 	for _, m := range n.Members {
 		where := at + "." + m.Name
-		if p, ok := texts[m.Name]; ok {
+		if p, ok := plain[m.Name]; ok {
 			if m.Value.Kind != site.String {
 				c.fail(m.Value, where, "a text is wanted")
 				continue
@@ -42,13 +42,20 @@ func (c *ioto) route(n *site.Node, at string) {
 		case "authType":
 			authType = strings.ToLower(m.Value.Text)
 		case "cache":
-			notes = append(notes, c.cache(o, m, where)...)
+			var left []string
+			caching, left = c.cache(m, where)
+			notes = append(notes, left...)
 		case "compressed": // done anyway
 		default:
 			notes = append(notes, keyNote(m, where, ""))
 		}
 	}
 	c.matching(o, match)
+	closed := role != "" && role != "public"
+	if closed && to != "" {
+		notes = append(notes, "redirect "+to+": who is not logged in gets 401 here")
+		to = ""
+	}
 	switch {
 	case to != "":
 		redirectTo(o, "302", to)
@@ -61,14 +68,17 @@ func (c *ioto) route(n *site.Node, at string) {
 		o.set("'respond'", "", "handler")
 		o.set("501", "", "respond", "status")
 	}
-	if role != "" && role != "public" {
+	if caching != "" {
+		o.set(caching, "", "headers", "Cache-Control")
+	}
+	if closed {
 		o.set(text(realm(c.realm)), "", "auth", "basic", "realm")
 		note := "make the file"
 		if authType != "basic" {
 			note += "; use TLS only, as this is basic here"
 		}
 		o.set("'users'", note, "auth", "basic", "users")
-		o.set(text(role), "", "auth", "role")
+		o.set(texts(c.roles.with([]string{role})), "", "auth", "role")
 	}
 	for _, s := range notes {
 		o.say("%s", s)
@@ -109,6 +119,7 @@ func (c *ioto) action(o *object, match string, methods []string) {
 	o.say("each message, as below, or a handler in Go by name (docs/convert.md).")
 	o.set("'exec'", "", "handler")
 	o.set("["+text("./actions/"+name)+"]", "", "exec", "command")
+	c.programs = append(c.programs, o)
 	if len(methods) > 0 {
 		o.set(texts(methods), "", "methods")
 	}
@@ -139,10 +150,10 @@ func (c *ioto) files(o *object, match, trim string, methods []string) {
 	}
 }
 
-// cache says what browsers may keep.
-func (c *ioto) cache(o *object, m site.Member, where string) []string {
+// cache returns what browsers may keep, as the value of a header, or a comment.
+func (c *ioto) cache(m site.Member, where string) (value string, left []string) {
 	if m.Value.Kind != site.Object || member(m.Value, "extensions") != nil {
-		return []string{keyNote(m, where, "set Cache-Control with headers, on a route for these extensions")}
+		return "", []string{keyNote(m, where, "set Cache-Control with headers, on a route for these extensions")}
 	}
 	var parts []string
 	if n := member(m.Value, "directives"); n != nil && n.Kind == site.String {
@@ -153,16 +164,15 @@ func (c *ioto) cache(o *object, m site.Member, where string) []string {
 		value, _, err := duration(s)
 		d, _ := site.ParseDuration(strings.Trim(value, "'"))
 		if err != nil || d < 0 {
-			return []string{keyNote(m, where, "")}
+			return "", []string{keyNote(m, where, "")}
 		}
 		parts = append(parts, "max-age="+strconv.FormatInt(int64(d.Seconds()), 10))
 	}
-	value := text(strings.Join(parts, ", "))
+	value = text(strings.Join(parts, ", "))
 	if len(parts) == 0 || refusal(true, value, "headers", "Cache-Control") != "" {
-		return []string{keyNote(m, where, "")}
+		return "", []string{keyNote(m, where, "")}
 	}
-	o.set(value, "", "headers", "Cache-Control")
-	return nil
+	return value, nil
 }
 
 // redirect reads an object of redirect. What from leaves out matches everything,
@@ -207,6 +217,18 @@ func (c *ioto) redirect(n *site.Node, at string) {
 			target = "https://:" + t.port
 		}
 		c.redirecting(o, f, status, target, false)
+	case t.scheme == "https" && t.path == "" && f.path == "" && f.scheme != "https" && f.distinct() && f.mayBe(t):
+		// The same over TLS; without the scheme it would lead to itself.
+		if f.host == "" {
+			o.say("the host stays what it was")
+		}
+		target := "https:"
+		if t.port != "" && t.port != "443" {
+			target = "https://:" + t.port
+		}
+		c.redirecting(o, f, status, target, false)
+	case f.mayBe(t) && (f.distinct() || t.host == "") && f.leadsTo(t):
+		c.leave(o, "it would lead to itself")
 	case t.host != "" && t.scheme != "":
 		target := t.scheme + "://" + t.host
 		if t.port != "" {
@@ -256,6 +278,19 @@ func (c *ioto) redirecting(o *object, f parts, status, to string, keep bool) {
 // parts are those of a URL pattern of Ioto's: scheme, host, port and path, each
 // of which may be missing.
 type parts struct{ scheme, host, port, path, query, fragment string }
+
+// distinct reports whether it says what does not matter to a route of ours.
+func (p parts) distinct() bool { return p.scheme != "" || p.port != "" }
+
+// mayBe reports whether the host of a target may be the one that was asked for.
+func (p parts) mayBe(t parts) bool {
+	return p.host == "" || t.host == "" || strings.EqualFold(p.host, t.host)
+}
+
+// leadsTo reports whether the path of a target is one that p matches.
+func (p parts) leadsTo(t parts) bool {
+	return p.path == "" || p.path == t.path || strings.HasSuffix(p.path, "/") && strings.HasPrefix(t.path, p.path)
+}
 
 func partsOf(s string) parts {
 	var p parts

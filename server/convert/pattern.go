@@ -22,7 +22,12 @@ type matcher struct {
 	// everything, and nothing else: ^/base/(.*)$.
 	base string
 	rest bool
+
+	regexp string // what match says, as a pattern
 }
+
+// folder is what stands before the last slash of a match, with that.
+func (m *matcher) folder() string { return m.match[:strings.LastIndexByte(m.match, '/')+1] }
 
 // translate reads a pattern of Appweb's. Those are anchored at their start;
 // {name} is ([^/]*), {name=pattern} is (pattern), and (~ … ~) may be missing.
@@ -41,7 +46,7 @@ func translate(p string) (*matcher, error) {
 	m := &matcher{pattern: re.text, names: re.names, base: base(p)}
 	m.rest = p == "^"+m.base+"(.*)$" || p == "^"+m.base+"(.*)"
 	if plain != "" && refusal(true, text(plain), "match") == "" {
-		m.match, m.pattern = plain, ""
+		m.match, m.pattern, m.regexp = plain, "", m.pattern
 		return m, nil
 	}
 	if _, err := site.CompilePattern(m.pattern); err != nil {
