@@ -206,6 +206,8 @@ func (c *ioto) redirect(n *site.Node, at string) {
 	case f.query != "" || f.fragment != "" || t.query != "" && t.path == "":
 		c.leave(o, "queries do not matter to a route")
 		return
+	case t.scheme == "https" && f.port == "443" && f.scheme != "http":
+		c.leave(o, "it is for what comes over TLS")
 	case t.scheme == "https" && t.host == "" && t.path == "":
 		// The same over TLS.
 		if f.scheme == "https" || f.host != "" && f.path != "" {

@@ -147,6 +147,8 @@ func TestIotoRedirectsEnd(t *testing.T) {
 		"to: 'https://example.com'":                                   "to: 'https://example.com/${path}'",
 		"from: 'http://:80', to: 'https://example.com'":               "// the host stays what it was",
 		"from: 'http://:80', to: 'http://example.com:8080'":           "left out: it would lead to itself",
+		"from: ':443', to: 'https://:4443'":                           "left out: it is for what comes over TLS",
+		"from: 'http://:80', to: 'https://:4443'":                     "redirect: { to: 'https://:4443', status: 301 }",
 		"from: '/a', to: '/a'":                                        "left out: it would lead to itself",
 		"from: '/a/', to: '/a/b'":                                     "left out: it would lead to itself",
 		"from: 'http://example.com', to: 'https://EXAMPLE.com/b'":     "left out: it would lead to itself",
@@ -199,7 +201,7 @@ func TestRequireSecure(t *testing.T) {
 		"secure age=30days":       "max-age=2592000",
 		"secure age=1day domains": "max-age=86400; includeSubDomains",
 		"secure domains":          "",
-		"secure age=5fortnights": "line 3: Require secure age=5fortnights",
+		"secure age=5fortnights":  "line 3: Require secure age=5fortnights",
 	} {
 		text, _ := convertText(t, "Documents w\n<Route ^/a/>\nRequire "+require+"\n</Route>")
 		if strings.Contains(text, "Strict-Transport-Security': '") != strings.HasPrefix(want, "max") || !strings.Contains(text, want) {
