@@ -84,7 +84,7 @@ func (b *bubble) peer(path string) (*wstest.Peer, http.Header) {
 
 // onTime checks how long something took that was to take d: never less, and no
 // more than a tenth or 100 ms more, whichever is larger.
-func onTime(t *testing.T, what string, began time.Time, d time.Duration) {
+func onTime(t testing.TB, what string, began time.Time, d time.Duration) {
 	t.Helper()
 	if took := time.Since(began); took < d || took > d+max(d/10, 100*time.Millisecond) {
 		t.Errorf("%s after %v, want %v", what, took, d)
@@ -101,11 +101,10 @@ func nextBut(p *wstest.Peer, why string, not ...frame.Opcode) wstest.Frame {
 }
 
 // wantEnd waits for a Close, and checks its code and reason.
-func wantEnd(t *testing.T, p *wstest.Peer, code frame.Code, reason string) {
+func wantEnd(t testing.TB, p *wstest.Peer, code frame.Code, reason string) {
 	t.Helper()
 	f := nextBut(p, "the end", frame.Ping, frame.Text, frame.Binary, frame.Continuation)
 	if got, why, _ := frame.ParseClose(f.Payload); f.Opcode != frame.Close || got != code || reason != wstest.AnyReason && why != reason {
 		t.Errorf("%v, want a Close with %d %q", f, code, reason)
 	}
 }
-

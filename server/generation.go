@@ -30,6 +30,7 @@ type generation struct {
 	inlet   *inlet
 	methods map[string]bool    // that handlers see
 	places  map[string]*places // of WebSockets, see placesOf
+	rates   map[string]*rate   // of requests, see rateOf
 	closers []io.Closer        // the handlers that hold something
 	guards  map[*site.Auth]*auth.Guard
 
@@ -44,7 +45,7 @@ type generation struct {
 func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 	g := &generation{
 		server: s, site: from, inlet: newInlet(), methods: knownMethods(), fresh: make(map[net.Conn]struct{}),
-		places: make(map[string]*places), guards: make(map[*site.Auth]*auth.Guard),
+		places: make(map[string]*places), rates: make(map[string]*rate), guards: make(map[*site.Auth]*auth.Guard),
 	}
 	var wrong site.Errors
 	collect := func(at site.Place, err error) {
@@ -67,7 +68,7 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 		g.tls, fetching, err = s.newTLS(from.TLS)
 		collect(from.TLS.From, err)
 	}
-	table := &route.Table{Pass: guardOf(&from.Access)}
+	table := &route.Table{Pass: g.guardOf("", &from.Access)}
 	for _, r := range from.Routes {
 		h, err := g.newHandler(r)
 		if err == nil {
@@ -110,7 +111,7 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	}
 	headers, times := r.Headers, &r.Timeouts
 	h = authenticated(h, users)
-	h = guarded(limited(h, r.Timeouts.Request.Value), guardOf(&r.Access))
+	h = guarded(limited(h, r.Timeouts.Request.Value), g.guardOf(routeKey(r), &r.Access))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a, ok := w.(*answer); ok {
 			a.use(headers, times)
@@ -255,6 +256,8 @@ func (g *generation) take(c net.Conn, secure bool) bool {
 	if secure {
 		w.Conn = tls.Server(c, g.tls)
 		taken = g.inlet.put(&watchedTLS{watched: w, failed: g.server.handshakeFailed})
+	} else if _, ok := c.(io.ReaderFrom); ok {
+		taken = g.inlet.put(watchedTCP{w})
 	} else {
 		taken = g.inlet.put(w)
 	}

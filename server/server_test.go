@@ -39,7 +39,7 @@ import (
 // A running is a server that tests talk to.
 type running struct {
 	*server.Server
-	t     *testing.T
+	t     testing.TB
 	log   *safeBuffer
 	roots *x509.CertPool
 	ended chan error
@@ -59,7 +59,7 @@ func (r *running) expand(text string) string {
 
 // start runs the site until the test ends. What the text says of listen is kept;
 // "@plain" and "@tls" stand for listeners, "@dir" for a folder of the test.
-func start(t *testing.T, text string, more map[string]route.Constructor) *running {
+func start(t testing.TB, text string, more map[string]route.Constructor) *running {
 	t.Helper()
 	dir := t.TempDir()
 	c := wstest.Certificate("127.0.0.1", "localhost")
@@ -147,7 +147,7 @@ func both(t *testing.T, routes string, f func(t *testing.T, r *running)) {
 	}
 }
 
-func writePair(t *testing.T, base string, c tls.Certificate) {
+func writePair(t testing.TB, base string, c tls.Certificate) {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {

@@ -106,6 +106,15 @@ func (w *watched) silent() bool {
 	return w.head.heads == 0 && w.head.size == 0 && !w.head.stop
 }
 
+// A watchedTCP is a watched whose Conn can send a file without its bytes coming by
+// here.
+type watchedTCP struct{ *watched }
+
+// ReadFrom is called by net/http for an answer's body.
+func (w watchedTCP) ReadFrom(src io.Reader) (int64, error) {
+	return w.Conn.(io.ReaderFrom).ReadFrom(src)
+}
+
 // A watchedTLS is a watched whose Conn is a tls.Conn.
 type watchedTLS struct {
 	*watched

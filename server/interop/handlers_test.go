@@ -106,6 +106,33 @@ var examples = map[string]struct {
 			t.Error(err)
 		}
 	}},
+	"static": {map[string]string{"files/a.txt": "0123456789", "public/index.html": "<p>home", "public/app.js": "plain", "public/app.js.gz": "packed", "files/.key": "k"}, func(t *testing.T, e *example) {
+		for _, ask := range []struct{ path, field, want string }{
+			{"/", "", "200 <p>home"}, {"/downloads/a.txt", "bytes=2-3", "206 23"}, {"/downloads/", "", "404 Not Found"}, {"/downloads/.key", "", "404 Not Found"},
+			{"/app.js", "", "200 packed"}, {"/downloads/..%2fpublic/app.js", "", "404 Not Found"},
+		} {
+			r, err := http.NewRequest("GET", "http://"+e.at+ask.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Accept-Encoding", "gzip")
+			if ask.field != "" {
+				r.Header.Set("Range", ask.field)
+			}
+			resp, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if got := strings.TrimSpace(resp.Status[:4] + string(b)); got != ask.want {
+				t.Errorf("%s: %q, want %q", ask.path, got, ask.want)
+			}
+			if h := resp.Header.Get("Cache-Control"); resp.StatusCode < 300 && (h == "max-age=3600") != strings.HasPrefix(ask.path, "/downloads/") {
+				t.Errorf("%s: Cache-Control %q", ask.path, h)
+			}
+		}
+	}},
 	"proxy": {nil, func(t *testing.T, e *example) {
 		var asked http.Header
 		app := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -138,6 +138,11 @@ func (w withoutContent) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// ReadFrom passes on what may be a file that the kernel can send.
+func (w withoutContent) ReadFrom(src io.Reader) (int64, error) {
+	return io.Copy(w.ResponseWriter, src)
+}
+
 // Unwrap is for http.ResponseController.
 func (w withoutContent) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
