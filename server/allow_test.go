@@ -103,6 +103,42 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// What clients have used up stays so over a reload, if the rule is the same: a route
+// that is new, or limited in another way, begins anew.
+func TestRateAfterReload(t *testing.T) {
+	t.Parallel()
+	site := func(burst int) string {
+		return fmt.Sprintf(`{ @plain, trustedProxies: '127.0.0.1', rate: { requests: '3/hour', burst: 1 }, routes: [
+			{ match: '/new%d', handler: 'echo' },
+			{ match: '/a', handler: 'echo' },
+			{ match: '/all', handler: 'echo', rate: { per: 'route' } },
+			{ match: '/burst', handler: 'echo', rate: { burst: %d } },
+		] }`, burst, burst)
+	}
+	r := start(t, site(1), nil)
+	want := func(path, address, want string) {
+		t.Helper()
+		if got := r.asked(path, from(address)); got != want {
+			t.Errorf("%s from %s: %s, want %s", path, address, got, want)
+		}
+	}
+	for _, path := range []string{"/a", "/all", "/burst", "/new1"} {
+		want(path, "192.0.2.1", "426")
+	}
+	want("/none", "192.0.2.1", "404")
+	for i, burst := range []int{1, 2} {
+		if err := r.Reload(r.next(site(burst))); err != nil {
+			t.Fatal(err)
+		}
+		want("/a", "192.0.2.1", "429")
+		want("/a", fmt.Sprint("192.0.2.1", i), "426")
+		want("/all", "192.0.2.2", "429")
+		want("/none", "192.0.2.1", "429")
+		want("/burst", "192.0.2.1", []string{"429", "426"}[i])
+	}
+	want("/new2", "192.0.2.1", "426")
+}
+
 // A bucket fills with time, up to burst, and Retry-After is when to come again.
 func TestRateInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -256,8 +256,6 @@ func (g *generation) take(c net.Conn, secure bool) bool {
 	if secure {
 		w.Conn = tls.Server(c, g.tls)
 		taken = g.inlet.put(&watchedTLS{watched: w, failed: g.server.handshakeFailed})
-	} else if _, ok := c.(io.ReaderFrom); ok {
-		taken = g.inlet.put(watchedTCP{w})
 	} else {
 		taken = g.inlet.put(w)
 	}

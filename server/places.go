@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -174,13 +175,7 @@ func leaving(ev *curlew.Events, list ...*place) *curlew.Events {
 // placesOf returns the places of a route. Those of a route that looks the same in
 // the generation before are the same: what is open there counts.
 func (g *generation) placesOf(r *site.Route) *places {
-	key := r.Handler.Value + " " + r.Match.Value + " " + r.Pattern.Value
-	for _, list := range [][]string{r.Hosts.Value, r.Methods.Value} {
-		for _, s := range list {
-			key += " " + s
-		}
-		key += ";"
-	}
+	key := routeKey(r)
 	p := g.places[key]
 	if p == nil {
 		if before := g.server.before(); before != nil {
@@ -192,6 +187,11 @@ func (g *generation) placesOf(r *site.Route) *places {
 		g.places[key] = p
 	}
 	return p
+}
+
+// routeKey is what a route is known by to the next generation.
+func routeKey(r *site.Route) string {
+	return fmt.Sprintf("%q %q %q %q %q", r.Handler.Value, r.Match.Value, r.Pattern.Value, r.Hosts.Value, r.Methods.Value)
 }
 
 // before returns the generation that runs while another one is made, or nil.

@@ -47,6 +47,22 @@ func newRate(r *site.Rate) *rate {
 	return l
 }
 
+// rateOf returns the rate of the route of a key, or of what no route answers. If the
+// generation before has the same one there, what clients have used up stays so.
+func (g *generation) rateOf(key string, r *site.Rate) *rate {
+	l := newRate(r)
+	if l == nil || g.rates[key] != nil { // of two routes that look the same each has its own
+		return l
+	}
+	if before := g.server.before(); before != nil {
+		if b := before.rates[key]; b != nil && b.interval == l.interval && b.burst == l.burst && b.each == l.each {
+			l = b
+		}
+	}
+	g.rates[key] = l
+	return l
+}
+
 // admit reports whether a request may come now; if not, it has answered.
 func (l *rate) admit(w http.ResponseWriter, r *http.Request) bool {
 	if l == nil {
