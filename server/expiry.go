@@ -11,7 +11,9 @@ import (
 // expiries are the connections of users who may not be here for ever, with one
 // timer for all of them, and none while there are none.
 type expiries struct {
-	mu    sync.Mutex
+	now func() time.Time // nil: time.Now
+
+	mu    sync.Mutex // guards the following
 	list  expiryHeap
 	timer *time.Timer
 }
@@ -44,26 +46,40 @@ func (x *expiries) remove(e *expiry) {
 	}
 }
 
+// clockLooks is how often, at least, the clock is looked at: timers know nothing of
+// one that is put forward, and stand still while the machine sleeps.
+const clockLooks = time.Second
+
 // setLocked sets the timer for the first one.
 func (x *expiries) setLocked() {
-	switch {
-	case len(x.list) == 0:
+	if len(x.list) == 0 {
 		if x.timer != nil {
 			x.timer.Stop()
 			x.timer = nil
 		}
-	case x.timer == nil:
-		x.timer = time.AfterFunc(time.Until(x.list[0].at), x.ring)
-	default:
-		x.timer.Reset(time.Until(x.list[0].at))
+		return
 	}
+	wait := min(x.list[0].at.Sub(x.time()), clockLooks)
+	if x.timer == nil {
+		x.timer = time.AfterFunc(wait, x.ring)
+	} else {
+		x.timer.Reset(wait)
+	}
+}
+
+// time is that of the clock on the wall, which a token's is.
+func (x *expiries) time() time.Time {
+	if x.now != nil {
+		return x.now()
+	}
+	return time.Now()
 }
 
 // ring closes the connections whose time has come.
 func (x *expiries) ring() {
 	var due []*curlew.Conn
 	x.mu.Lock()
-	for now := time.Now(); len(x.list) > 0 && !x.list[0].at.After(now); {
+	for now := x.time(); len(x.list) > 0 && !x.list[0].at.After(now); {
 		due = append(due, heap.Pop(&x.list).(*expiry).c)
 	}
 	x.setLocked()

@@ -63,3 +63,6 @@ func Coming(s *Server) int {
 	defer s.conns.mu.Unlock()
 	return s.conns.coming
 }
+
+// SetExpiryClock has tokens expire by another clock. There are none yet.
+func SetExpiryClock(s *Server, now func() time.Time) { s.expiries.now = now }
