@@ -39,6 +39,7 @@ var rules = []rule{
 	{dir: ".", own: lower + " internal/core internal/poll", not: "syscall", why: "floor 2: drivers; only internal/poll talks to the kernel by itself"},
 	{dir: "wstest", own: lib, why: "floor 3: what users could write themselves"},
 	{dir: "conform", own: lib + " internal/deflate", why: "floor 3: judges the library from outside, with readers and writers of its own; only the DEFLATE codec is shared"},
+	{dir: "fallback", own: lib + " internal/handshake", why: "floor 3: sessions over plain HTTP for any handler; it never looks into the bytes"},
 	{dir: "examples/*", own: lib + " wstest", why: "floor 3: what users could write themselves"},
 	{dir: "server/site", why: "floor 4: values and their decoder, for whoever reads a site file"},
 	{dir: "server/auth", third: "github.com/go-jose/go-jose/v4 golang.org/x/crypto/", why: "floor 4: who somebody is; it knows neither sites nor servers"},

@@ -13,6 +13,20 @@ var (
 	errFetchSite   = errors.New("a page of another site, without Origin (Sec-Fetch-Site)")
 )
 
+// CheckOrigin decides whether the page that sent r, if it was a page, may be
+// answered. It is what Check does, for requests that are no handshakes.
+func (p *Policy) CheckOrigin(r *http.Request) error {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	host, err := CanonicalHost(r.Host, scheme)
+	if err != nil {
+		return err
+	}
+	return p.checkOrigin(r, host)
+}
+
 // checkOrigin decides whether the page that sent r, if it was a page, may
 // connect. host is the canonical host of r.
 func (p *Policy) checkOrigin(r *http.Request, host string) error {

@@ -1,0 +1,138 @@
+package fallback
+
+import (
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// An ends is a net.Conn whose bytes somebody else carries: Write puts them into out
+// as far as there is room, Read takes them from in.
+//
+// Bytes that wait are appended to their slice and cut off at its front, never
+// overwritten: whoever holds a part of one may read it without the lock.
+type ends struct {
+	window        int // how many bytes may wait, each way
+	local, remote net.Addr
+
+	mu      sync.Mutex    // guards the following
+	changed chan struct{} // closed and forgotten at every change; nil while nobody waits
+	in, out []byte
+	closed  bool  // by who reads and writes here
+	err     error // there is nobody any more who carries: of Read, behind all of in, and of Write
+
+	readLimit, writeLimit time.Time
+}
+
+// changeLocked wakes all who wait.
+func (e *ends) changeLocked() {
+	if e.changed != nil {
+		close(e.changed)
+		e.changed = nil
+	}
+}
+
+// changesLocked returns what is closed at the next change.
+func (e *ends) changesLocked() <-chan struct{} {
+	if e.changed == nil {
+		e.changed = make(chan struct{})
+	}
+	return e.changed
+}
+
+// awaitLocked lets the lock go until there is a change or limit is over.
+func (e *ends) awaitLocked(limit time.Time) {
+	changes := e.changesLocked()
+	e.mu.Unlock()
+	defer e.mu.Lock()
+	if limit.IsZero() {
+		<-changes
+		return
+	}
+	timer := time.NewTimer(time.Until(limit))
+	defer timer.Stop()
+	select {
+	case <-changes:
+	case <-timer.C:
+	}
+}
+
+func over(limit time.Time) bool { return !limit.IsZero() && !time.Now().Before(limit) }
+
+// Read returns what has come.
+func (e *ends) Read(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		switch {
+		case e.closed:
+			return 0, net.ErrClosed
+		case over(e.readLimit):
+			return 0, os.ErrDeadlineExceeded
+		case len(e.in) > 0 || len(p) == 0:
+			n := copy(p, e.in)
+			e.in = rest(e.in, n)
+			e.changeLocked()
+			return n, nil
+		case e.err != nil:
+			return 0, e.err
+		}
+		e.awaitLocked(e.readLimit)
+	}
+}
+
+// Write returns when all of p has a place.
+func (e *ends) Write(p []byte) (n int, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.writeLocked(p)
+}
+
+func (e *ends) writeLocked(p []byte) (n int, err error) {
+	for {
+		switch {
+		case e.closed:
+			return n, net.ErrClosed
+		case e.err != nil:
+			return n, e.err
+		case over(e.writeLimit):
+			return n, os.ErrDeadlineExceeded
+		}
+		if room := e.window - len(e.out); n < len(p) && room > 0 {
+			m := min(room, len(p)-n)
+			e.out = append(e.out, p[n:n+m]...)
+			n += m
+			e.changeLocked()
+		}
+		if n == len(p) {
+			return n, nil
+		}
+		e.awaitLocked(e.writeLimit)
+	}
+}
+
+// rest is p without its first n bytes, and without memory if it is empty.
+func rest(p []byte, n int) []byte {
+	if n == len(p) {
+		return nil
+	}
+	return p[n:]
+}
+
+func (e *ends) LocalAddr() net.Addr  { return e.local }
+func (e *ends) RemoteAddr() net.Addr { return e.remote }
+
+func (e *ends) SetDeadline(t time.Time) error      { return e.limit(t, &e.readLimit, &e.writeLimit) }
+func (e *ends) SetReadDeadline(t time.Time) error  { return e.limit(t, &e.readLimit) }
+func (e *ends) SetWriteDeadline(t time.Time) error { return e.limit(t, &e.writeLimit) }
+
+func (e *ends) limit(t time.Time, limits ...*time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range limits {
+		*l = t
+	}
+	e.changeLocked()
+	return nil
+}

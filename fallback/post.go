@@ -1,0 +1,125 @@
+package fallback
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// A poster is a POST whose body is read.
+type poster struct{ rc *http.ResponseController }
+
+// pieces are buffers for bodies.
+var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+
+// take takes the client's bytes, from the position at on, as far as there is room
+// for them, and tells which one is wanted next.
+func (s *session) take(w http.ResponseWriter, r *http.Request, q *query) {
+	p := &poster{http.NewResponseController(w)}
+	status, err := s.beginPost(p, q)
+	if err == nil && r.ContentLength > int64(s.window) {
+		status, err = http.StatusRequestEntityTooLarge, errLong
+	} else if err == nil {
+		status, err = s.body(p, r, q.at)
+	}
+	s.mu.Lock()
+	if s.post == p {
+		s.post = nil
+	}
+	received := s.received
+	s.mu.Unlock()
+	w.Header().Set(offsetField, strconv.FormatInt(received, 10))
+	if err != nil {
+		refuse(w, status, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// beginPost makes p the POST that is read, and notes what it acknowledges. One
+// that comes twice may acknowledge what is acknowledged already.
+func (s *session) beginPost(p *poster, q *query) (status int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil || s.closed:
+		if s.err == nil && q.ack > s.acked && q.ack <= s.endLocked() {
+			s.ackLocked(q.ack)
+			s.settleLocked()
+		}
+		return http.StatusGone, errEnded
+	case q.ack > s.endLocked():
+		return http.StatusConflict, errAhead
+	case q.at > s.received:
+		return http.StatusConflict, errHole
+	}
+	s.ackLocked(q.ack)
+	if s.post != nil {
+		s.post.rc.SetReadDeadline(time.Now())
+	}
+	s.post = p
+	s.askedLocked()
+	return 0, nil
+}
+
+// askedLocked: the client has shown that it is there, which counts once it has
+// asked for bytes.
+func (s *session) askedLocked() {
+	if s.get == nil && !s.due.IsZero() && s.of.asked(s) {
+		s.armLocked(idleTime)
+	}
+}
+
+// body reads a body whose first byte is the one at the position at.
+func (s *session) body(p *poster, r *http.Request, at int64) (status int, err error) {
+	buf := pieces.Get().(*[pieceSize]byte)
+	defer pieces.Put(buf)
+	limit := at + int64(s.window)
+	patience := time.Now().Add(roomTime)
+	for {
+		p.rc.SetReadDeadline(time.Now().Add(idleTime))
+		n, err := r.Body.Read(buf[:])
+		if at+int64(n) > limit {
+			return http.StatusRequestEntityTooLarge, errLong
+		}
+		if status, full, err := s.append(p, buf[:n], at, patience); err != nil || full {
+			return status, err
+		}
+		at += int64(n)
+		if err != nil { // the end, or a client that is gone and is not told anything
+			return 0, nil
+		}
+	}
+}
+
+// append puts bytes, the first of which has the position at, behind those that are
+// there. It waits for room until the limit, and then reports that there is none.
+func (s *session) append(p *poster, b []byte, at int64, limit time.Time) (status int, full bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		switch {
+		case s.err != nil || s.closed:
+			return http.StatusGone, false, errEnded
+		case s.post != p:
+			return http.StatusConflict, false, errNewer
+		}
+		b, at = b[min(int64(len(b)), s.received-at):], max(at, s.received)
+		if room := s.window - len(s.in); len(b) > 0 && room > 0 {
+			n := min(room, len(b))
+			s.in = append(s.in, b[:n]...)
+			s.received += int64(n)
+			s.askedLocked()
+			s.changeLocked()
+			continue
+		}
+		switch {
+		case len(b) == 0:
+			return 0, false, nil
+		case over(limit):
+			return 0, true, nil
+		}
+		s.awaitLocked(limit)
+	}
+}
