@@ -15,6 +15,9 @@ const (
 
 	// lookEvery is how often, at most, it is looked whether a file has changed.
 	lookEvery = 5 * time.Second
+
+	// rest is how old a change is that is read: somebody may be writing yet.
+	rest = time.Second
 )
 
 // A reread is what a file says, read again when the file changes.
@@ -62,6 +65,10 @@ func (f *reread[T]) look(now time.Time) {
 	f.next = now.Add(lookEvery)
 	s, err := stampOf(f.file)
 	if err == nil && s == f.stamp {
+		return
+	}
+	if age := now.Sub(s.time); err == nil && age >= 0 && age < rest {
+		f.next = now.Add(rest)
 		return
 	}
 	if gone := (stamp{}); err != nil {
