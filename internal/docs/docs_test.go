@@ -91,7 +91,7 @@ var imports = map[string]string{
 	"net": "net", "http": "net/http", "httptest": "net/http/httptest", "testing": "testing", "synctest": "testing/synctest",
 	"strings": "strings", "strconv": "strconv",
 	"curlew": "curlew.example/curlew", "frame": "curlew.example/curlew/frame", "wstest": "curlew.example/curlew/wstest",
-	"conform": "curlew.example/curlew/conform",
+	"conform": "curlew.example/curlew/conform", "fallback": "curlew.example/curlew/fallback",
 }
 
 var qualifier = regexp.MustCompile(`\b([a-z]+)\.[A-Z]`)
