@@ -5,11 +5,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net/http"
 	"strings"
@@ -220,6 +223,82 @@ func TestClaims(t *testing.T) {
 		}
 		if exp, ok := c.more["exp"].(int64); ok && err == nil && !u.Expires.Equal(time.Unix(exp, 0).Add(c.o.Leeway)) {
 			t.Errorf("%v: expires %v", c.more, u.Expires)
+		}
+	}
+}
+
+// HB24: claims and heads that somebody signed who should not be trusted to write
+// them well: none of them makes a user whom others would not see, or one for ever.
+func TestHB24OddTokens(t *testing.T) {
+	now := time.Now()
+	exp := fmt.Sprint(now.Add(time.Hour).Unix())
+	v := newTestVerifier(t, &JWT{Keys: secret})
+	mac := func(head, body string) string {
+		b64 := base64.RawURLEncoding.EncodeToString
+		text := b64([]byte(head)) + "." + b64([]byte(body))
+		m := hmac.New(sha256.New, secret)
+		m.Write([]byte(text))
+		return text + "." + b64(m.Sum(nil))
+	}
+	const head = `{"alg":"HS256"}`
+	for body, want := range map[string]bool{
+		`{"sub":"alice","exp":` + exp + `}`:                       true,
+		`{"sub":"alice","exp":` + exp + `.9}`:                     true,
+		`{"sub":"alice","exp":` + exp + `e0}`:                     true,
+		`{"sub":"alice","exp":` + exp + `,"iat":-1,"nbf":-5}`:     true,
+		`{"sub":"alice","exp":` + exp + `,"aud":[]}`:              true,
+		`{"sub":"alice","exp":253402300799}`:                      true, // the year 9999
+		`{"sub":"alice","exp":"` + exp + `"}`:                     false,
+		`{"sub":"alice","exp":1e300}`:                             false,
+		`{"sub":"alice","exp":-1e300}`:                            false,
+		`{"sub":"alice","exp":-1}`:                                false,
+		`{"sub":"alice","exp":0}`:                                 false,
+		`{"sub":"alice","exp":9223372036854775807}`:               false,
+		`{"sub":"alice","exp":null}`:                              false,
+		`{"sub":"alice","exp":[` + exp + `]}`:                     false,
+		`{"sub":"alice","exp":true}`:                              false,
+		`{"sub":"alice","EXP":` + exp + `}`:                       false,
+		`{"sub":"alice","exp":1,"exp":` + exp + `}`:               false,
+		`{"sub":"alice","exp":` + exp + `,"exp":1}`:               false,
+		`{"sub":"alice","sub":"admin","exp":` + exp + `}`:         false,
+		`{"sub":"alice","exp":` + exp + `,"nbf":1e300}`:           false,
+		`{"sub":"alice","exp":` + exp + `,"nbf":"0"}`:             false,
+		`{"sub":"alice","exp":` + exp + `,"iat":` + exp + `}`:     false, // of the future
+		`{"sub":"alice","exp":` + exp + `,"aud":""}`:              false,
+		`{"sub":"alice","exp":` + exp + `,"aud":[""]}`:            false,
+		`{"sub":"alice","exp":` + exp + `,"aud":null}`:            false,
+		`{"sub":"alice","exp":` + exp + `,"aud":{"us":1}}`:        false,
+		`{"sub":"alice","exp":` + exp + `,"aud":["us",1]}`:        false,
+		`{"sub":["alice"],"exp":` + exp + `}`:                     false,
+		`{"sub":"alice","exp":` + exp + `,"role":"a","role":"b"}`: false,
+		`{"sub":"alice","exp":` + exp + `} `:                      true,
+		`{"sub":"alice","exp":` + exp + `}{}`:                     false,
+		`null`:                                                    false,
+		`"alice"`:                                                 false,
+	} {
+		if u, err := v.verify(mac(head, body), now); (err == nil) != want {
+			t.Errorf("%s: %+v %v", body, u, err)
+		}
+	}
+	for head, want := range map[string]bool{
+		`{"alg":"HS256","typ":"JWT"}`:                  true,
+		`{"alg":"HS256","kid":"../../../../dev/null"}`: true, // the one key has no name
+		`{"alg":"HS256","kid":"' OR 1=1 --"}`:          true,
+		`{"alg":"HS256","jku":"http://192.0.2.1/k"}`:   true, // nobody goes there
+		`{"alg":"HS256","kid":["a"]}`:                  false,
+		`{"alg":"HS256","alg":"none"}`:                 false,
+		`{"alg":"hs256"}`:                              false,
+		`{"alg":"HS256 "}`:                             false,
+		`{"alg":["HS256"]}`:                            false,
+		`{"ALG":"HS256"}`:                              false,
+		`{"alg":"HS256","crit":[]}`:                    true, // asks for nothing
+		`{"alg":"HS256","crit":["exp"],"exp":1}`:       false,
+		`{"alg":"HS256","crit":["b64"],"b64":false}`:   false, // RFC 7797, 7
+		`{"alg":"HS256","enc":"A128GCM"}`:              true,
+		`{"alg":"HS256","zip":"DEF"}`:                  true, // means nothing to a signature
+	} {
+		if u, err := v.verify(mac(head, `{"sub":"alice","exp":`+exp+`}`), now); (err == nil) != want {
+			t.Errorf("%s: %+v %v", head, u, err)
 		}
 	}
 }
