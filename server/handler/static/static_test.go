@@ -282,7 +282,8 @@ func TestSF2Symlinks(t *testing.T) {
 	root := newFolder(t)
 	for name, to := range map[string]string{
 		"in.txt": "a.txt", "out.txt": "../secret.txt", "abs.txt": filepath.Join(filepath.Dir(root), "secret.txt"),
-		"outdir": "..", "proc": "/proc/self",
+		"outdir": "..", "proc": "/proc/self", "indir": "sub", "loop": "loop", "a": "b", "b": "a", "dangling": "none.txt",
+		"around.txt": "sub/../../public/a.txt", "chain.txt": "out.txt", "sub/up.txt": "../a.txt",
 	} {
 		if err := os.Symlink(to, filepath.Join(root, name)); err != nil {
 			t.Fatal(err)
@@ -292,41 +293,74 @@ func TestSF2Symlinks(t *testing.T) {
 	if r := ask(h, "GET", "/in.txt"); text(t, r) != "0123456789" {
 		t.Error("a link inside does not work")
 	}
-	for _, p := range []string{"/out.txt", "/abs.txt", "/outdir/secret.txt", "/outdir", "/outdir/", "/proc/environ"} {
+	for p, want := range map[string]string{"/indir/": "<p>sub", "/indir/index.html": "<p>sub", "/sub/up.txt": "0123456789", "/indir/up.txt": "0123456789"} {
+		if r := ask(h, "GET", p); r.StatusCode != 200 || text(t, r) != want {
+			t.Errorf("%s: %d", p, r.StatusCode)
+		}
+	}
+	if r := ask(h, "GET", "/indir"); r.StatusCode != 301 || r.Header.Get("Location") != "./indir/" {
+		t.Errorf("/indir: %d", r.StatusCode)
+	}
+	for _, p := range []string{"/out.txt", "/abs.txt", "/outdir/secret.txt", "/outdir", "/outdir/", "/proc/environ", "/loop", "/a", "/dangling", "/around.txt", "/chain.txt", "/loop/x", "/outdir/public/a.txt"} {
 		if r := ask(h, "GET", p); r.StatusCode != 404 {
 			t.Errorf("%s: %d %q", p, r.StatusCode, text(t, r))
 		}
 	}
 }
 
-// SF2: a name that is swapped between a file inside and a link outside.
+// SF2: a name, of a file and of a folder, that is swapped between what is inside and
+// a link outside, also while it is opened.
 func TestSF2Swapped(t *testing.T) {
 	root := newFolder(t)
 	h := newHandler(t, root, "/")
-	name := filepath.Join(root, "swap")
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
+	at := func(name string) string { return filepath.Join(root, name) }
+	if err := os.MkdirAll(at("inner"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(at("inner/secret.txt"), []byte("inside"), 0o644)
+	for path, swap := range map[string]func(){
+		"/swap": func() {
+			os.Symlink("../secret.txt", at("swap.l"))
+			os.Rename(at("swap.l"), at("swap"))
+			os.WriteFile(at("swap.f"), []byte("inside"), 0o644)
+			os.Rename(at("swap.f"), at("swap"))
+		},
+		"/dir/secret.txt": func() {
+			os.Rename(at("inner"), at("dir"))
+			os.Rename(at("dir"), at("inner"))
+			os.Symlink("..", at("dir"))
+			os.Remove(at("dir"))
+		},
+	} {
+		stop, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					swap()
+				}
 			}
-			os.Symlink("../secret.txt", name+".l")
-			os.Rename(name+".l", name)
-			os.WriteFile(name+".f", []byte("inside"), 0o644)
-			os.Rename(name+".f", name)
+		}()
+		inside := 0
+		for i := 0; i < 3000 || inside == 0 && i < 100_000; i++ {
+			got := text(t, ask(h, "GET", path))
+			if strings.Contains(got, "outside") {
+				t.Errorf("%s: followed a link outside", path)
+				break
+			}
+			if got == "inside" {
+				inside++
+			}
 		}
-	}()
-	for range 2000 {
-		if got := text(t, ask(h, "GET", "/swap")); strings.Contains(got, "outside") {
-			t.Error("followed a link outside")
-			break
+		close(stop)
+		<-done
+		if inside == 0 {
+			t.Errorf("%s was never there", path)
 		}
 	}
-	close(stop)
-	<-done
 }
 
 // SF3: hidden files are not there. SF4: folders are not listed.

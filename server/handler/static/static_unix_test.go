@@ -4,6 +4,7 @@ package static
 
 import (
 	"net"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -20,13 +21,28 @@ func TestSF5NotRegular(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	// A link to one, in the place of an index and of a sibling, and one behind a link.
+	os.Symlink("pipe", filepath.Join(root, "link"))
+	os.Remove(filepath.Join(root, "sub", "index.html"))
+	os.Remove(filepath.Join(root, "app.js.gz"))
+	for _, name := range []string{"sub/index.html", "app.js.gz"} {
+		if err := syscall.Mkfifo(filepath.Join(root, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	h := newHandler(t, root, "/")
-	for _, p := range []string{"/pipe", "/socket", "/pipe/"} {
+	if r := ask(h, "GET", "/app.js", "Accept-Encoding", "gzip"); r.StatusCode != 200 || text(t, r) != "plain" {
+		t.Errorf("a file beside a pipe: %d", r.StatusCode)
+	}
+	for _, p := range []string{"/pipe", "/socket", "/pipe/", "/link", "/link/", "/sub/", "/sub/index.html", "/app.js.gz"} {
 		if r := ask(h, "GET", p); r.StatusCode != 404 {
 			t.Errorf("%s: %d", p, r.StatusCode)
 		}
 	}
-	if r := ask(newHandler(t, "/dev", "/"), "GET", "/null"); r.StatusCode != 404 {
-		t.Errorf("a device: %d", r.StatusCode)
+	dev := newHandler(t, "/dev", "/")
+	for _, p := range []string{"/null", "/zero", "/tty", "/stdin", "/fd/0"} {
+		if r := ask(dev, "GET", p); r.StatusCode != 404 {
+			t.Errorf("a device, %s: %d", p, r.StatusCode)
+		}
 	}
 }
