@@ -32,7 +32,8 @@ type Events struct {
 	Part func(c *Conn, t Type, p []byte, last bool)
 
 	// Writable is called when a Writer whose TryWrite took less than it was
-	// given can take more.
+	// given can take more, and when the queue is half empty again after a Send or
+	// SendPrepared that returned ErrQueueFull.
 	Writable func(c *Conn)
 
 	// Error is called at most once, before Close, when the connection ends for a

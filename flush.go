@@ -182,8 +182,7 @@ func (c *Conn) gather() (more bool, err error) {
 			break
 		}
 		f.quota -= m.size()
-		if o.short && o.streamedLocked() <= c.set.sendQueue/2 {
-			o.short = false
+		if (o.short || o.refused) && c.roomyLocked() {
 			o.writable.Store(true)
 			writable = true
 		}

@@ -23,6 +23,7 @@ type outbound struct {
 	corked  bool          // events are being handled; their answers leave together
 	busy    bool          // somebody flushes
 	short   bool          // a TryWrite took less than it was given
+	refused bool          // a Send got ErrQueueFull
 	closed  bool          // the connection has ended; nothing is taken any more
 	written bool          // our Close was written
 	cause   *CloseError
@@ -34,6 +35,16 @@ type outbound struct {
 	// Owned by whoever flushes. flusher is nil while nobody does.
 	encoder core.Encoder
 	flusher *flusher
+}
+
+// roomyLocked reports whether there is room again for who was told that there is
+// none, which it forgets.
+func (c *Conn) roomyLocked() bool {
+	o := &c.out
+	short := o.short && o.streamedLocked() <= c.set.sendQueue/2
+	refused := o.refused && o.bytesLocked() <= c.set.sendQueue/2 && len(o.messagesLocked()) <= c.set.mostMessages()/2
+	o.short, o.refused = o.short && !short, o.refused && !refused
+	return short || refused
 }
 
 // ownMessage is where the message of a caller who flushes himself is.

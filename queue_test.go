@@ -338,3 +338,40 @@ func TestQueueOfSmall(t *testing.T) {
 		}
 	}
 }
+
+// TestWritableAfterFull: who was told that the queue is full is told when half of
+// it is free, once.
+func TestWritableAfterFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := noWriteTimeout(curlew.Options{SendQueue: 10000, WhenFull: curlew.WhenFullDropNewest})
+		c, p, release := stuck(t, o)
+		called, queued := 0, 0
+		go curlew.Serve(t.Context(), c, &curlew.Events{Writable: func(c *curlew.Conn) {
+			called++
+			queued = c.Info().Queued
+		}})
+		taken, err := fill(t, c, 1000)
+		if !errors.Is(err, curlew.ErrQueueFull) {
+			t.Fatalf("after %d messages: %v", taken, err)
+		}
+		synctest.Wait()
+		if called != 0 {
+			t.Fatal("Writable was called while the queue was full")
+		}
+		release()
+		p.Want("what filled the stream", wstest.Binary(make([]byte, 100)))
+		for i := range taken {
+			p.Want("what was taken", wstest.Binary(stamped(1, i, 1000)))
+		}
+		synctest.Wait()
+		if called != 1 || queued > 5000 {
+			t.Errorf("Writable was called %d times, with %d bytes waiting", called, queued)
+		}
+		c.Send(curlew.Binary, nil)
+		p.Want("another one", wstest.Binary(nil))
+		synctest.Wait()
+		if called != 1 {
+			t.Error("Writable was called although nothing was refused")
+		}
+	})
+}

@@ -164,9 +164,10 @@ func (e *sendingError) Unwrap() []error { return []error{ErrSending, e.err} }
 
 // Send queues a message and never blocks. p is copied. With the queue full,
 // Options.WhenFull decides; who would rather wait than lose the message or the
-// connection chooses WhenFullDropNewest and calls Write upon ErrQueueFull. Within
-// a callback of Events what is sent leaves when all that was read at once is
-// handled. ErrTooBig, ErrInvalidUTF8, ErrQueueFull: nothing was queued.
+// connection chooses WhenFullDropNewest and calls Write upon ErrQueueFull, or waits
+// for Events.Writable. Within a callback of Events what is sent leaves when all that
+// was read at once is handled. ErrTooBig, ErrInvalidUTF8, ErrQueueFull: nothing was
+// queued.
 func (c *Conn) Send(t Type, p []byte) error {
 	if err := c.sendable(t, p, false); err != nil {
 		return err
@@ -197,6 +198,7 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	}
 	if !c.fitsLocked(size) && !c.makeRoomLocked(size) {
 		drop := c.set.whenFull == WhenFullDropNewest
+		o.refused = drop
 		o.mu.Unlock()
 		if drop {
 			c.traffic.dropped.Add(1)
