@@ -13,17 +13,15 @@ import (
 // An answer is the ResponseWriter that handlers see. It adds the headers of the
 // route to every final answer, where the handler has not set the same field,
 // ends the connection of a client that takes no bytes for the time of
-// timeouts.write, or does not end its body in that of timeouts.close once the
-// answer begins, tells the connection for how long it may be idle then, and
-// remembers what the log wants to know.
+// timeouts.write, tells the connection for how long it may be idle then, and
+// remembers what the log wants to know. What it does with a body: see there.
 type answer struct {
 	http.ResponseWriter
 	rc      *http.ResponseController
 	conn    *watched
 	headers site.Headers
 	write   time.Duration // timeouts.write, 0 for no limit
-	rest    time.Duration // timeouts.close if the request has a body, 0 for no limit
-	body    bool          // the request has one
+	body    *body         // of the request; nil if it has none
 
 	user string // who makes the request, if that was asked
 	why  error  // nobody may
@@ -33,8 +31,13 @@ type answer struct {
 	hijacked bool
 }
 
+// newAnswer puts itself between the handler and the body of r, too.
 func newAnswer(w http.ResponseWriter, r *http.Request, headers site.Headers, times *site.Timeouts) *answer {
-	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), conn: connOf(r), body: r.ContentLength != 0}
+	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), conn: connOf(r)}
+	if r.ContentLength != 0 {
+		a.body = &body{ReadCloser: r.Body, rc: a.rc}
+		r.Body = a.body
+	}
 	a.use(headers, times)
 	return a
 }
@@ -43,8 +46,8 @@ func newAnswer(w http.ResponseWriter, r *http.Request, headers site.Headers, tim
 func (a *answer) use(headers site.Headers, times *site.Timeouts) {
 	a.headers, a.write = headers, max(times.Write.Value, 0)
 	a.conn.mayRest(max(times.Inactivity.Value, 0))
-	if a.body {
-		a.rest = max(times.Close.Value, 0)
+	if a.body != nil {
+		a.body.use(max(times.Inactivity.Value, 0), max(times.Close.Value, 0))
 	}
 	a.progress()
 }
@@ -54,25 +57,30 @@ func (a *answer) use(headers site.Headers, times *site.Timeouts) {
 func (a *answer) progress() {
 	var t time.Time
 	if a.write > 0 {
-		t = time.Now().Add(a.write + a.rest)
+		t = time.Now().Add(a.write)
+		if a.body != nil {
+			t = t.Add(a.body.rest)
+		}
 	}
 	a.rc.SetWriteDeadline(t)
 }
 
-// finish is called when the handler has returned.
+// finish is called when the handler has returned. What it has written may have to
+// leave still, and what it has not read to come.
 func (a *answer) finish() {
-	if a.status == 0 && !a.hijacked {
+	if a.hijacked {
+		return
+	}
+	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}
+	a.progress()
+	a.body.left()
 }
 
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && status >= 200 {
 		a.status = status
-		a.progress()
-		if a.rest > 0 { // net/http throws away what nobody has read, without a limit of its own
-			a.rc.SetReadDeadline(time.Now().Add(a.rest))
-		}
 		h := a.Header()
 		for _, f := range a.headers {
 			switch {
@@ -96,7 +104,9 @@ func (a *answer) Write(p []byte) (n int, err error) {
 	for {
 		part := p[n:min(n+maxWrite, len(p))]
 		a.progress()
+		a.body.discard()
 		m, err := a.ResponseWriter.Write(part)
+		a.body.discarded(false)
 		n += m
 		a.size += int64(m)
 		if err != nil || n == len(p) {
@@ -120,7 +130,9 @@ func (a *answer) ReadFrom(src io.Reader) (n int64, err error) {
 		part := io.LimitedReader{R: all.R, N: min(all.N, maxWrite)}
 		size := part.N
 		a.progress()
+		a.body.discard()
 		m, err := to.ReadFrom(&part)
+		a.body.discarded(false)
 		all.N -= m
 		n += m
 		a.size += m
@@ -136,7 +148,9 @@ func (a *answer) Flush() {
 		a.WriteHeader(http.StatusOK)
 	}
 	a.progress()
+	a.body.discard()
 	a.rc.Flush()
+	a.body.discarded(true)
 }
 
 // Hijack returns the connection itself, without the watch: no request follows.

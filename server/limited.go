@@ -22,8 +22,8 @@ func limited(h http.Handler, d time.Duration) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), lastingKey{}, r.Context()), d)
 		defer cancel()
-		if a.body {
-			a.rc.SetReadDeadline(time.Now().Add(d))
+		if a.body != nil {
+			a.body.until(time.Now().Add(d))
 		}
 		h.ServeHTTP(w, r.WithContext(ctx))
 		if ctx.Err() == context.DeadlineExceeded && a.status == 0 && !a.hijacked {

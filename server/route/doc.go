@@ -49,7 +49,9 @@
 package route
 
 import (
+	"fmt"
 	"net/http"
+	"os"
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/server/site"
@@ -59,6 +61,18 @@ import (
 // handshake that is in order, before it is answered, like the f of
 // [curlew.Handle].
 type Endpoint = func(f func(*http.Request) (*curlew.Events, error)) http.Handler
+
+// ErrStalled is the error of reading the body of a request of which nothing has come
+// for timeouts.inactivity. It matches os.ErrDeadlineExceeded.
+var ErrStalled = fmt.Errorf("nothing more comes of the request's body: %w", os.ErrDeadlineExceeded)
+
+// Stalled reports whether reading the body of r has ended, or is about to end, with
+// ErrStalled. net/http may take that for the end of the client and cancel the context
+// of r before.
+func Stalled(r *http.Request) bool {
+	b, ok := r.Body.(interface{ Stalled() bool })
+	return ok && b.Stalled()
+}
 
 // A Constructor makes the handler of one route. The route is not to be changed.
 // The handler is called by many goroutines at once.

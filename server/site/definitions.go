@@ -124,7 +124,8 @@ func (t *Timeouts) fields() []field {
 			doc: "A pinged peer that is not heard of for this long is dropped: 1006."},
 		{name: "inactivity", to: duration(&t.Inactivity), def: `'5 mins'`,
 			doc: "No frame of any kind received and no message sent for this long ends a connection with 1008. " +
-				"The server's pings are not activity, the peer's pongs are. For ordinary requests: idle keep-alive connections."},
+				"The server's pings are not activity, the peer's pongs are. For ordinary requests: idle keep-alive connections, and bodies " +
+				"of which nothing more comes, the client's (408) and that of the backend of `proxy` (the answer is cut off)."},
 		{name: "request", to: duration(&t.Request), def: `'unlimited'`,
 			doc: "The longest life of a connection, which ends with 1008. For ordinary requests: 503 when the answer has not begun."},
 		{name: "close", to: duration(&t.Close), def: `'5 s'`,

@@ -92,12 +92,13 @@ func (p *proxy) offers(r *http.Request) []string {
 	return names
 }
 
-// passedBack are the fields of the backend's 101 for the client's.
+// passedBack are the fields of the backend's 101 for the client's. What is no name of a
+// field is left out, as net/http does with those of other answers.
 func passedBack(h http.Header) http.Header {
 	h = h.Clone()
 	removeHops(h)
 	for name := range h {
-		if strings.HasPrefix(name, "Sec-Websocket-") {
+		if strings.HasPrefix(name, "Sec-Websocket-") || !isToken(name) {
 			delete(h, name)
 		}
 	}

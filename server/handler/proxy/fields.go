@@ -78,3 +78,9 @@ func (p *proxy) path(in *http.Request) (path, query string) {
 	}
 	return path, in.URL.RawQuery
 }
+
+// isToken reports whether s can be the name of a field. RFC 9110, 5.6.2.
+func isToken(s string) bool {
+	const marks, digits, letters = "!#$%&'*+-.^_`|~", "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	return s != "" && strings.Trim(s, marks+digits+letters) == ""
+}

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"curlew.example/curlew/server/route"
 )
 
 // The pool of connections to the backend.
@@ -54,7 +56,7 @@ func (p *proxy) newForward() http.Handler {
 	rp := &httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      p.transport,
-		ModifyResponse: noUpgrade,
+		ModifyResponse: p.look,
 		ErrorHandler:   p.fail,
 		ErrorLog:       stdlog.New(io.Discard, "", 0), // of copying, which mostly means that the client is gone
 		BufferPool:     pieces{},
@@ -65,7 +67,9 @@ func (p *proxy) newForward() http.Handler {
 			r.Header = r.Header.Clone()
 			r.Header.Del("Upgrade")
 		}
-		rp.ServeHTTP(w, r)
+		ctx, giveUp := context.WithCancel(r.Context())
+		defer giveUp()
+		rp.ServeHTTP(w, r.WithContext(context.WithValue(ctx, exchangeKey{}, &exchange{r, giveUp})))
 	})
 }
 
@@ -93,13 +97,46 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 
 var errUpgrade = errors.New("it switched protocols, which nobody asked for")
 
-// noUpgrade refuses answers that would make a tunnel.
-func noUpgrade(resp *http.Response) error {
+// look refuses answers that would make a tunnel, and keeps the time of others.
+func (p *proxy) look(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body.Close()
 		return errUpgrade
 	}
+	if p.idle > 0 {
+		resp.Body = &awaited{ReadCloser: resp.Body, idle: p.idle, giveUp: exchangeOf(resp.Request).giveUp}
+	}
 	return nil
+}
+
+// exchangeKey is the key of the *exchange in the context of a request.
+type exchangeKey struct{}
+
+// An exchange is a request as it came from the client, and what ends it.
+type exchange struct {
+	in     *http.Request
+	giveUp context.CancelFunc
+}
+
+func exchangeOf(out *http.Request) *exchange { return out.Context().Value(exchangeKey{}).(*exchange) }
+
+// An awaited body gives the request up when nothing comes for a while. A client that
+// does not take what has come is not waited for here.
+type awaited struct {
+	io.ReadCloser
+	idle   time.Duration
+	giveUp func()
+	timer  *time.Timer
+}
+
+func (b *awaited) Read(p []byte) (int, error) {
+	if b.timer == nil {
+		b.timer = time.AfterFunc(b.idle, b.giveUp)
+	} else {
+		b.timer.Reset(b.idle)
+	}
+	defer b.timer.Stop()
+	return b.ReadCloser.Read(p)
 }
 
 // fail answers for a backend that cannot.
@@ -107,6 +144,10 @@ func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(r.Context().Err(), context.DeadlineExceeded):
 		return // timeouts.request: the server answers
+	case route.Stalled(exchangeOf(r).in):
+		w.Header().Set("Connection", "close")
+		http.Error(w, http.StatusText(http.StatusRequestTimeout), http.StatusRequestTimeout)
+		return
 	case r.Context().Err() == nil:
 		p.logf(r, "%v", err)
 	}

@@ -150,7 +150,7 @@ func TestAnswerCut(t *testing.T) {
 // A stream of events passes as it comes.
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := open(t, "", "")
+		h := open(t, "", "timeouts: { inactivity: 'never' }")
 		h.scripted(func(conn net.Conn, _ *http.Request, _ *bufio.Reader) {
 			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
 			for range 3 {

@@ -55,6 +55,7 @@ type proxy struct {
 	headers   site.Headers
 	timeout   time.Duration // 0: none
 	write     time.Duration // 0: none
+	idle      time.Duration // that nothing may come of an answer; 0: any time
 	protocols []string      // that pass; nil: all
 
 	network   network
@@ -69,7 +70,7 @@ func newProxy(r *site.Route) *proxy {
 	set := r.Proxy
 	p := &proxy{
 		target: set.Target.Value, timeout: max(set.Timeout.Value, 0), write: max(r.Timeouts.Write.Value, 0),
-		protocols: r.WebSockets.Protocol.Value,
+		idle: max(r.Timeouts.Inactivity.Value, 0), protocols: r.WebSockets.Protocol.Value,
 	}
 	for _, h := range set.Headers {
 		if h.Name == "Host" {

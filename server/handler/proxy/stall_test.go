@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"curlew.example/curlew/wstest"
+)
+
+// RP2: fields of the backend's 101 that a client cannot be sent are left out, or the
+// answer is not taken; the backend's connection ends in both cases when the client's
+// does.
+func TestRP2_OddFields(t *testing.T) {
+	for field, want := range map[string]int{
+		"X Odd: a": 101, "X-Odd: \xff\xfe": 101, "Content-Length: 5": 101, "Keep-Alive: timeout=5": 101, "Sec-WebSocket-Odd: a": 101, "Trailer: X": 101, "X-Odd: a\r\n b": 101,
+		"X-Odd: a\x01b": 502, "X-Odd: a\rb": 502, "X-Odd: a\x00b": 502, ": a": 502,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, "", "")
+			left := make(chan struct{})
+			h.scripted(func(conn net.Conn, r *http.Request, body *bufio.Reader) {
+				defer close(left)
+				io.WriteString(conn, switching(r, "X-Fine: yes\r\n"+field+"\r\n"))
+				conn.(*wstest.End).CloseWrite()
+				io.Copy(io.Discard, body)
+			})
+			c := h.connect()
+			io.WriteString(c, upgrade("GET /"))
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != want || want == 101 && (resp.Header.Get("X-Fine") != "yes" || resp.Header["X Odd"] != nil || resp.Header.Get("Sec-Websocket-Odd") != "") {
+				t.Errorf("%q: %d %q", field, resp.StatusCode, resp.Header)
+			}
+			c.Close()
+			<-left
+		})
+	}
+}
+
+// A backend that says nothing for timeouts.inactivity inside an answer is given up,
+// and the client does not take what it has for the whole; a client that reads slowly
+// is something else.
+func TestSilenceInAnswer(t *testing.T) {
+	for _, head := range []string{"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "Content-Length: 10\r\n\r\nabc", "Content-Type: text/event-stream\r\n\r\nabc"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, "", "timeouts: { inactivity: '3 mins' }")
+			left := make(chan struct{})
+			h.scripted(func(conn net.Conn, _ *http.Request, body *bufio.Reader) {
+				defer close(left)
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+head)
+				io.Copy(io.Discard, body)
+			})
+			c := h.connect()
+			began := time.Now()
+			io.WriteString(c, ask("GET /"))
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err == nil { // with a length nothing may have left so far
+				_, err = io.Copy(io.Discard, resp.Body)
+			}
+			if err != io.ErrUnexpectedEOF {
+				t.Errorf("%q: %v", head, err)
+			}
+			if d := time.Since(began); d != 3*time.Minute {
+				t.Errorf("%q: after %v", head, d)
+			}
+			<-left
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, "", "timeouts: { inactivity: '3 mins', write: 'never' }")
+		const size = 3_000_000
+		h.scripted(func(conn net.Conn, _ *http.Request, _ *bufio.Reader) {
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n")
+			conn.Write(make([]byte, size))
+		})
+		c := h.connect()
+		io.WriteString(c, ask("GET /"))
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package server_test
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/server/site"
+)
+
+// made makes a handler of a function.
+func made(f http.HandlerFunc) route.Constructor {
+	return func(*site.Route, route.Endpoint) (http.Handler, error) { return f, nil }
+}
+
+// The time that the rest of a body has once the answer begins is no limit of the
+// answer: a body that was read whole holds nothing up.
+func TestLongAnswerToBody(t *testing.T) {
+	long := made(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		for range 3 {
+			io.WriteString(w, "part\n")
+			http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(time.Minute):
+			}
+		}
+		io.WriteString(w, "end\n")
+	})
+	inBubble(t, "", `routes: [{ handler: 'long' }]`, map[string]route.Constructor{"long": long}, func(t *testing.T, b *bubble) {
+		for _, body := range []string{"Content-Length: 4\r\n\r\nbody", "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"} {
+			c := b.connect()
+			io.WriteString(c, "POST / HTTP/1.1\r\nHost: site\r\n"+body)
+			a, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text, err := io.ReadAll(a.Body); string(text) != "part\npart\npart\nend\n" {
+				t.Errorf("%.20q: %q, %v", body, text, err)
+			}
+			c.Close()
+		}
+	})
+}
+
+// A handler may take longer than timeouts.write, and have little to say then.
+func TestLateAnswers(t *testing.T) {
+	late := func(f http.HandlerFunc) route.Constructor {
+		return made(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Minute)
+			f(w, r)
+		})
+	}
+	inBubble(t, "", `routes: [{ match: '/status', handler: 'status' }, { match: '/silent', handler: 'silent' },
+			{ match: '/early', handler: 'early' }, { handler: 'words' }]`, map[string]route.Constructor{
+		"status": late(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }),
+		"silent": late(func(http.ResponseWriter, *http.Request) {}),
+		"words":  late(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "words") }),
+		"early": made(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "words")
+			time.Sleep(time.Minute)
+		}),
+	}, func(t *testing.T, b *bubble) {
+		for _, path := range []string{"/status", "/silent", "/words", "/early"} {
+			for _, method := range []string{"GET", "HEAD"} {
+				c := b.connect()
+				io.WriteString(c, method+" "+path+" HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n")
+				if text, err := io.ReadAll(c); !strings.HasPrefix(string(text), "HTTP/1.1 20") {
+					t.Errorf("%s %s: %q, %v", method, path, text, err)
+				}
+			}
+		}
+	})
+}
+
+// A client that sends no more of a body is waited for as long as timeouts.inactivity
+// says, from each piece on; its handler reads an error then.
+func TestSilenceInBody(t *testing.T) {
+	handlers := map[string]route.Constructor{
+		"reads": made(func(w http.ResponseWriter, r *http.Request) {
+			_, err := io.Copy(io.Discard, r.Body)
+			if !errors.Is(err, route.ErrStalled) || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("read: %v", err)
+			}
+			http.Error(w, "stalled", http.StatusRequestTimeout)
+		}),
+	}
+	const routes = `timeouts: { inactivity: '2 mins' }, routes: [{ match: '/reads', handler: 'reads' },
+		{ handler: 'reads', timeouts: { inactivity: '3 mins' } }]`
+	inBubble(t, "", routes, handlers, func(t *testing.T, b *bubble) {
+		for path, d := range map[string]time.Duration{"/": 3 * time.Minute, "/reads": 2 * time.Minute} {
+			for head, piece := range map[string]string{"Content-Length: 100": "x", "Transfer-Encoding: chunked": "1\r\nx\r\n"} {
+				c := b.connect()
+				io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: site\r\n"+head+"\r\n\r\n")
+				for range 3 {
+					time.Sleep(d - time.Second)
+					io.WriteString(c, piece)
+				}
+				began := time.Now()
+				a, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil || a.StatusCode != http.StatusRequestTimeout {
+					t.Fatal(a, err)
+				}
+				if took := time.Since(began); took < d || took > d+6*time.Second { // timeouts.close
+					t.Errorf("%s: after %v", path, took)
+				}
+				c.Close()
+			}
+		}
+	})
+}
+
+// What the handler does not read of a body is thrown away, within timeouts.close,
+// however long the answer takes that goes on then, and the connection is used again.
+func TestUnreadBody(t *testing.T) {
+	slow := made(func(w http.ResponseWriter, r *http.Request) {
+		for range 3 {
+			io.WriteString(w, "part\n")
+			http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(time.Minute):
+			}
+		}
+	})
+	inBubble(t, "", `routes: [{ handler: 'slow' }]`, map[string]route.Constructor{"slow": slow}, func(t *testing.T, b *bubble) {
+		c := b.connect()
+		br := bufio.NewReader(c)
+		for range 2 {
+			go io.WriteString(c, "POST / HTTP/1.1\r\nHost: site\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", 100_000))
+			a, err := http.ReadResponse(br, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text, err := io.ReadAll(a.Body); string(text) != "part\npart\npart\n" {
+				t.Errorf("%q, %v", text, err)
+			}
+		}
+		c.Close()
+	})
+}
+
+// A client that stalls inside the body of a request to a backend gets 408, and the
+// backend is not told that the body is whole.
+func TestProxyStalledBody(t *testing.T) {
+	t.Parallel()
+	got := make(chan error, 1)
+	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		got <- err
+	}))
+	defer backend.Close()
+	r := start(t, `{ @plain, timeouts: { inactivity: '100 ms', close: '50 ms' }, routes: [{ handler: 'proxy', proxy: { target: '`+backend.URL+`' } }] }`, nil)
+	for _, body := range []string{"Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"} {
+		if got := codes(r.say("POST / HTTP/1.1\r\nHost: site.example\r\n" + body)); got != "408" {
+			t.Errorf("%q: %s\n%s", body, got, r.log)
+		}
+		if err := <-got; err == nil {
+			t.Errorf("%q: the backend takes it for whole", body)
+		}
+	}
+}
