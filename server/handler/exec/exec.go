@@ -20,7 +20,6 @@
 package exec
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -63,8 +62,7 @@ func (ps *Processes) New(r *site.Route, ws route.Endpoint) (http.Handler, error)
 	if r.Exec.Type.Value == "text" {
 		h.input, h.output = curlew.Text, curlew.Text
 	}
-	h.endpoint = ws(h.begin)
-	return h, nil
+	return ws(h.begin), nil
 }
 
 // Wait waits until all programs have ended. Those of connections that have ended
@@ -91,7 +89,6 @@ type handler struct {
 	processes *Processes
 	command   *command
 	settings  *site.Exec
-	endpoint  http.Handler
 
 	// Text is all that the client may send, and what it gets; or Binary is what it
 	// gets, and it may send both.
@@ -99,34 +96,8 @@ type handler struct {
 	line          int // maxLine
 }
 
-// attemptKey is the key of the *attempt in the context of a request.
-type attemptKey struct{}
-
-// An attempt is a handshake under way.
-type attempt struct {
-	http.ResponseWriter
-	process *process
-	refused bool
-}
-
-func (a *attempt) WriteHeader(status int) {
-	a.refused = true // the library writes a 101 by itself
-	a.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (a *attempt) Unwrap() http.ResponseWriter { return a.ResponseWriter }
-
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a := &attempt{ResponseWriter: w}
-	h.endpoint.ServeHTTP(a, r.WithContext(context.WithValue(r.Context(), attemptKey{}, a)))
-	if a.process != nil && a.refused {
-		go a.process.run(nil)
-	}
-}
-
-// begin starts the program for a handshake that is in order. If that comes to
-// something, Open and Close are called.
+// begin starts the program for a handshake that is in order. Whatever comes of that,
+// Open and Close are called.
 func (h *handler) begin(r *http.Request) (*curlew.Events, error) {
 	path, name, ok := h.command.find(r)
 	if !ok {
@@ -144,9 +115,6 @@ func (h *handler) begin(r *http.Request) (*curlew.Events, error) {
 			return nil, refusal(http.StatusServiceUnavailable)
 		}
 		return nil, refusal(http.StatusInternalServerError)
-	}
-	if a, ok := r.Context().Value(attemptKey{}).(*attempt); ok {
-		a.process = p
 	}
 	return &curlew.Events{Open: p.opened, Message: p.message, Close: p.closed}, nil
 }

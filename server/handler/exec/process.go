@@ -113,18 +113,7 @@ func (p *process) fail(c *curlew.Conn, code curlew.Code, reason string) {
 }
 
 // run sees to the end of the program, of its connection, and of what both need.
-// Without a connection the end is now.
 func (p *process) run(c *curlew.Conn) {
-	var done <-chan struct{}
-	if c != nil {
-		done = c.Done()
-	} else {
-		close(p.read)
-		close(p.left)
-		over := make(chan struct{})
-		close(over)
-		done = over
-	}
 	natural := false
 	select {
 	case <-p.exited:
@@ -132,7 +121,7 @@ func (p *process) run(c *curlew.Conn) {
 		p.sweep(time.Now().Add(p.killAfter()))
 	case <-p.failed:
 		p.end()
-	case <-done:
+	case <-c.Done():
 		p.hearOut()
 		p.end()
 	}
