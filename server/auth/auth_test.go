@@ -312,6 +312,14 @@ func TestHS43PasswordsWait(t *testing.T) {
 	})
 }
 
+// Editors that mark their files with a byte order mark rename no user.
+func TestMarkedFile(t *testing.T) {
+	g := newGuard(t, &Options{Users: file(t, "\ufeffalice:"+bcryptOf(t, "a"))})
+	if got := ask(g, request("/", basicOf("alice", "a"))); got != "alice" {
+		t.Error(got)
+	}
+}
+
 // RFC 7617, 2: names and passwords have no control characters. To bcrypt, which
 // reads a password in a circle with a NUL behind it, some with a NUL are the same.
 func TestControlCharacters(t *testing.T) {

@@ -29,7 +29,7 @@ func parseUsers(text []byte) (*users, error) {
 		return nil, errors.New("the file is not UTF-8")
 	}
 	n := 0
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
 		n++
 		line = strings.TrimRight(line, "\r\n\t ")
 		if line == "" || line[0] == '#' {

@@ -116,6 +116,8 @@ func (r *Ranges) parse(s string, all string) error {
 		return wrong("behind the / is a number of bits from 0 to " + strconv.Itoa(a.BitLen()))
 	case p != p.Masked():
 		return wrong("did you mean '" + p.Masked().String() + "', or '" + address + "' alone?")
+	case p.Bits() == 0 && all == proxies:
+		return wrong(all)
 	case !r.add(p):
 		return twice
 	}
