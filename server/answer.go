@@ -23,8 +23,9 @@ type answer struct {
 	write   time.Duration // timeouts.write, 0 for no limit
 	body    *body         // of the request; nil if it has none
 
-	user string // who makes the request, if that was asked
-	why  error  // nobody may
+	private bool   // it is for one user
+	user    string // who that is: a stranger's text
+	why     error  // why nobody may have it
 
 	status   int // 0 before the head is written
 	size     int64
@@ -89,6 +90,9 @@ func (a *answer) WriteHeader(status int) {
 			case h[f.Name] == nil:
 				h[f.Name] = append([]string(nil), f.Values...)
 			}
+		}
+		if a.private && h["Cache-Control"] == nil { // RFC 9111, 5.2.2.7
+			h.Set("Cache-Control", "private")
 		}
 	}
 	a.ResponseWriter.WriteHeader(status)

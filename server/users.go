@@ -82,7 +82,7 @@ func authenticated(h http.Handler, guard *auth.Guard) http.Handler {
 			return
 		}
 		if a != nil {
-			a.user = user.Name
+			a.user, a.private = user.Name, true
 		}
 		h.ServeHTTP(w, auth.With(r, user))
 	})

@@ -220,6 +220,24 @@ func TestRolesOfARoute(t *testing.T) {
 	}
 }
 
+// What one user gets is for him: no cache on the way keeps it for others, as it may
+// what was asked for with a cookie. RFC 9111, 3.5 and 4.2.2.
+func TestAnswersAreForOne(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{ @plain, auth: { jwt: { keys: `+inlineKey+`, from: 'cookie:t' } }, routes: [
+		{ match: '/site.pem', handler: 'static', static: { directory: '.' } },
+		{ match: '/said', handler: 'respond', headers: { 'Cache-Control': 'no-store' } },
+		{ match: '/public', handler: 'respond', auth: 'none' },
+	] }`, nil)
+	cookie := "Cookie: t=" + token(t, time.Now().Add(time.Hour)) + "\r\n"
+	for path, want := range map[string]string{"/site.pem": "private", "/said": "no-store", "/public": ""} {
+		a := r.say("GET " + path + " HTTP/1.1\r\nHost: site.example\r\n" + cookie + "Connection: close\r\n\r\n")
+		if codes(a) != "200" || a[0].Header.Get("Cache-Control") != want {
+			t.Errorf("%s: %s, Cache-Control: %q, want %q", path, codes(a), a[0].Header.Get("Cache-Control"), want)
+		}
+	}
+}
+
 // What is wrong with the files is told before anything is served, once.
 func TestUsersMissing(t *testing.T) {
 	s, err := config.Parse("site.json5", []byte(`{ auth: { basic: { users: 'none-at-all' } }, routes: [
