@@ -175,8 +175,8 @@ func TestRP3_NoHandshake(t *testing.T) {
 	}
 }
 
-// RP4: Connection cannot take away what the proxy says.
-func TestRP4_Nomination(t *testing.T) {
+// RP4, AU14: Connection cannot take away what the proxy says.
+func TestRP4_AU14_Nomination(t *testing.T) {
 	for _, websocket := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			h := open(t, "headers: { 'X-Auth': 'ours', 'X-Real': 'ours' }", "")

@@ -218,6 +218,31 @@ func TestRP14_HalfClosed(t *testing.T) {
 		client.WantClose("the answer", 1000, wstest.AnyReason)
 		client.WantEOF("and the end")
 	})
+	// Nor one that has ended its direction of TCP and says nothing more: the other
+	// side is told at once, and both connections are over in the same time.
+	for _, silent := range []string{"client", "backend"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, "", "timeouts: { close: '3 s' }")
+			client, backend, _ := h.pair(nil)
+			from, to, code := client, backend, curlew.GoingAway
+			if silent == "backend" {
+				from, to, code = backend, client, curlew.ServiceRestart
+			}
+			from.Send(wstest.Text("last words"))
+			began := time.Now()
+			from.Conn().(*wstest.End).CloseWrite()
+			to.Want("what came before", wstest.Text("last words"))
+			to.WantClose("it is told", code, wstest.AnyReason)
+			from.WantEOF("its own end")
+			if d := time.Since(began); d > time.Second {
+				t.Errorf("the %s after %v", silent, d)
+			}
+			to.WantEOF("and the other's, without an answer")
+			if d := time.Since(began); d > 4*time.Second {
+				t.Errorf("after %v", d)
+			}
+		})
+	}
 }
 
 // RP16: a side that does not take what it is sent stops the other, and nothing
