@@ -32,12 +32,16 @@ func TestSleep(t *testing.T) {
 	}
 }
 
-// bubbles returns the calls of synctest.Test in a file.
+// bubbles returns the calls of synctest.Test in a file, and those of a function
+// inBubble, whose name promises one.
 func bubbles(a *ast.File) []ast.Node {
 	var found []ast.Node
 	ast.Inspect(a, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallExpr); ok && isCall(call, "synctest", "Test") {
-			found = append(found, call)
+		if call, ok := n.(*ast.CallExpr); ok {
+			name, _ := call.Fun.(*ast.Ident)
+			if isCall(call, "synctest", "Test") || name != nil && name.Name == "inBubble" {
+				found = append(found, call)
+			}
 		}
 		return true
 	})
