@@ -47,6 +47,7 @@ func (s *session) next(d time.Duration) (event, error) {
 	until := time.Now().Add(d)
 	for {
 		it, err := s.take(time.Until(until))
+		s.stopped = err != nil || it.end != nil || it.body == nil && it.wrong == nil && it.frame.op == opClose
 		if err != nil {
 			return event{}, err
 		}

@@ -66,6 +66,7 @@ func (s *session) packs(frames []frame) ([]frame, error) {
 				break
 			}
 		}
+		s.largest = max(s.largest, uint64(len(whole)))
 		packed := s.deflate(whole)
 		k := 0
 		for j := i; j <= last; j++ {

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -211,8 +212,8 @@ func (s *session) right() *head {
 		{"Host", t.Host}, {"Upgrade", "websocket"}, {"Connection", "Upgrade"},
 		{"Sec-WebSocket-Key", s.key()}, {"Sec-WebSocket-Version", "13"},
 	}}
-	for name, values := range t.Header {
-		for _, v := range values {
+	for _, name := range slices.Sorted(maps.Keys(t.Header)) {
+		for _, v := range t.Header[name] {
 			h.fields = append(h.fields, field{name, v})
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Report is what came of testing one peer. Set the fields down to TLS, then call
+// A Report is what came of testing one peer. Set the fields down to Limit, then call
 // Fill; or read one with ReadReport.
 type Report struct {
 	Schema  string    `json:"schema"`      // "curlew.conform/1"; set by Fill
@@ -23,6 +23,7 @@ type Report struct {
 	Seed    uint64    `json:"seed,string"` // Options.Seed
 	Scale   int       `json:"scale"`       // Options.Scale
 	TLS     bool      `json:"tls"`
+	Limit   int       `json:"limit,omitempty"` // Options.Limit
 
 	Planned int             `json:"planned"` // how many cases were to be run
 	Counts  map[Verdict]int `json:"counts"`  // of the results, by the worse verdict of each
@@ -55,7 +56,7 @@ const (
 func (r *Report) Fill(cases []*Case, results []Result) {
 	r.Schema = schemaName + strconv.Itoa(schemaVersion)
 	r.When = r.When.UTC().Truncate(time.Second)
-	r.Scale = max(r.Scale, 1)
+	r.Scale, r.Limit = max(r.Scale, 1), max(r.Limit, 0)
 	r.Tool, r.Agent, r.Address = clip(r.Tool, maxText), clip(cmp.Or(r.Agent, r.Role), maxText), clip(r.Address, maxText)
 	r.Planned = len(cases)
 	byID := make(map[string]*Case, len(cases))

@@ -44,6 +44,9 @@ type pagePeer struct {
 	findings                  map[string]*Finding
 }
 
+// LimitText is the limit of which the cases were told.
+func (p *pagePeer) LimitText() string { return quantity(p.Limit) }
+
 type pageCount struct {
 	N       int
 	Class   string

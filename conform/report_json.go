@@ -123,6 +123,8 @@ func (r *Report) check() error {
 		return errors.New("the agent has no name")
 	case r.Scale < 1:
 		return fmt.Errorf("scale is %d", r.Scale)
+	case r.Limit < 0:
+		return fmt.Errorf("limit is %d", r.Limit)
 	case r.Planned < len(r.Results):
 		return fmt.Errorf("%d results of %d cases", len(r.Results), r.Planned)
 	}

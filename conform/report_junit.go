@@ -46,6 +46,7 @@ type junitCase struct {
 	Time      string        `xml:"time,attr"`
 	Skipped   *junitSkipped `xml:"skipped"`
 	Failure   *junitFailure `xml:"failure"`
+	Error     *junitFailure `xml:"error"`
 	Output    *junitText    `xml:"system-out"`
 }
 
@@ -64,40 +65,23 @@ type junitText struct {
 }
 
 // WriteJUnit writes a suite per peer and section. UNIMPLEMENTED cases are
-// skipped, NON-STRICT ones failures if strict.
+// skipped, NON-STRICT ones failures if strict. That nobody was met is an error, and
+// so is that not all cases were run, which has a suite of its own.
 func WriteJUnit(w io.Writer, strict bool, reports ...*Report) error {
 	all := &junitSuites{Name: "curlew conform"}
 	var total time.Duration
 	for _, r := range reports {
 		for _, c := range r.chapters() {
-			s := &junitSuite{
-				Name:      visible(r.Agent) + " " + r.Role + ": " + c.number + " " + c.title,
-				Time:      seconds(c.took),
-				Timestamp: r.When.UTC().Format("2006-01-02T15:04:05"),
-				Properties: []junitProperty{
-					{"role", r.Role}, {"address", visible(r.Address)}, {"tool", visible(r.Tool)},
-					{"seed", strconv.FormatUint(r.Seed, 10)}, {"scale", strconv.Itoa(r.Scale)}, {"tls", strconv.FormatBool(r.TLS)},
-				},
-			}
-			// GitLab shows the class as the suite; Jenkins cuts it at its dots.
-			class := r.Role + "." + strings.ReplaceAll(visible(r.Agent), ".", "_") + "." + c.number + " " + c.title
+			var cases []*junitCase
 			for _, f := range c.findings {
-				one := junitOf(f, strict)
-				one.ClassName = class
-				s.Cases = append(s.Cases, one)
-				s.Tests++
-				if one.Failure != nil {
-					s.Failures++
-				}
-				if one.Skipped != nil {
-					s.Skipped++
-				}
+				cases = append(cases, junitOf(f, strict))
 			}
+			all.add(r, c.number+" "+c.title, c.took, cases...)
 			total += c.took
-			all.Tests += s.Tests
-			all.Failures += s.Failures
-			all.Skipped += s.Skipped
-			all.Suites = append(all.Suites, s)
+		}
+		if n := len(r.Results); n < r.Planned {
+			text := fmt.Sprintf("%d of %d cases were run", n, r.Planned)
+			all.add(r, "the run", 0, &junitCase{Name: "all cases are run", Time: seconds(0), Error: &junitFailure{text, "INCOMPLETE", text + "\n"}})
 		}
 	}
 	all.Time = seconds(total)
@@ -111,6 +95,38 @@ func WriteJUnit(w io.Writer, strict bool, reports ...*Report) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+// add adds a suite.
+func (all *junitSuites) add(r *Report, title string, took time.Duration, cases ...*junitCase) {
+	s := &junitSuite{
+		Name:      visible(r.Agent) + " " + r.Role + ": " + title,
+		Time:      seconds(took),
+		Timestamp: r.When.UTC().Format("2006-01-02T15:04:05"),
+		Properties: []junitProperty{
+			{"role", r.Role}, {"address", visible(r.Address)}, {"tool", visible(r.Tool)},
+			{"seed", strconv.FormatUint(r.Seed, 10)}, {"scale", strconv.Itoa(r.Scale)}, {"tls", strconv.FormatBool(r.TLS)},
+		},
+		Tests: len(cases),
+		Cases: cases,
+	}
+	for _, one := range cases {
+		// GitLab shows the class as the suite; Jenkins cuts it at its dots.
+		one.ClassName = r.Role + "." + strings.ReplaceAll(visible(r.Agent), ".", "_") + "." + title
+		switch {
+		case one.Failure != nil:
+			s.Failures++
+		case one.Error != nil:
+			s.Errors++
+		case one.Skipped != nil:
+			s.Skipped++
+		}
+	}
+	all.Tests += s.Tests
+	all.Failures += s.Failures
+	all.Errors += s.Errors
+	all.Skipped += s.Skipped
+	all.Suites = append(all.Suites, s)
 }
 
 func junitOf(f *Finding, strict bool) *junitCase {
@@ -127,6 +143,8 @@ func junitOf(f *Finding, strict bool) *junitCase {
 		b.WriteString(visible(l.String()) + "\n")
 	}
 	switch v := f.Verdict(); {
+	case v == Failed && f.Lost:
+		one.Error = &junitFailure{Message: visible(f.Note), Type: "LOST", Text: b.String()}
 	case v == Failed, v == NonStrict && strict:
 		one.Failure = &junitFailure{Message: visible(f.Note), Type: v.String(), Text: b.String()}
 	case v == Unimplemented:

@@ -85,7 +85,7 @@ func sample() *Report {
 
 // sampleBetter is what came of the same peer later; it was interrupted.
 func sampleBetter() *Report {
-	r := &Report{Tool: "curlew (devel)", When: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Role: "server", Agent: "repaired", Address: "ws://example.com", Seed: 1}
+	r := &Report{Tool: "curlew (devel)", When: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Role: "server", Agent: "repaired", Address: "ws://example.com", Seed: 1, Limit: 1 << 20}
 	r.Fill(sampleCases(), []Result{
 		{ID: "1.1.1", Code: 1000, Duration: time.Millisecond},
 		{ID: "5.2", Code: 1002, Duration: time.Millisecond},
@@ -93,6 +93,7 @@ func sampleBetter() *Report {
 		{ID: "6.4.1", Behavior: NonStrict, Code: 1007, Note: "it noticed only when all had come", Duration: 600 * time.Millisecond},
 		{ID: "9.1.6", Code: 1000, Duration: time.Millisecond},
 		{ID: "9.9.9", Duration: time.Millisecond},
+		{ID: "12.1.1", Behavior: Failed, Note: "no connection: connection refused", Lost: true, Duration: 5 * time.Second},
 	})
 	r.Planned++ // 9.9.9
 	return r
@@ -197,11 +198,12 @@ func TestReadReport(t *testing.T) {
 		{strings.Replace(good, `"OK"`, `"FINE"`, 1), `"FINE\" is no verdict`},
 		{strings.Replace(good, `"scale": 1`, `"scale": "1"`, 1), "damaged: line 9: cannot unmarshal string"},
 		{strings.Replace(good, `"scale": 1`, `"scale": 0`, 1), "scale is 0"},
+		{strings.Replace(good, `"limit": 1048576`, `"limit": -1`, 1), "limit is -1"},
 		{strings.Replace(good, `"role": "server"`, `"role": "proxy"`, 1), `role is "proxy"`},
 		{strings.Replace(good, `"agent": "repaired"`, `"agent": ""`, 1), "the agent has no name"},
-		{strings.Replace(good, `"planned": 9`, `"planned": 5`, 1), "6 results of 5 cases"},
+		{strings.Replace(good, `"planned": 9`, `"planned": 5`, 1), "7 results of 5 cases"},
 		{strings.Replace(good, `"planned"`, `"plan"`, 1), `unknown field "plan"`},
-		{strings.Replace(good, `"FAILED": 1`, `"FAILED": 2`, 1), "counts are not those of its results"},
+		{strings.Replace(good, `"FAILED": 2`, `"FAILED": 3`, 1), "counts are not those of its results"},
 		{strings.Replace(good, `"id": "5.2"`, `"id": "1.1.1"`, 1), "two results have the ID 1.1.1"},
 		{strings.Replace(good, `"id": "5.2"`, `"id": "5.\u001b"`, 1), `a result has the ID "5.\x1b"`},
 		{strings.Replace(good, `"code": 1002`, `"code": 99999`, 1), "5.2 has close code 99999"},
@@ -297,7 +299,7 @@ func TestCompare(t *testing.T) {
 		return all
 	}
 	got := []string{ids(d.Worse), ids(d.Better), ids(d.New), ids(d.Gone)}
-	if want := []string{"5.10 ", "5.2 9.1.6 ", "9.9.9 ", "7.1.2 12.1.1 12.1.2 "}; !reflect.DeepEqual(got, want) || d.Same != 2 {
+	if want := []string{"5.10 12.1.1 ", "5.2 9.1.6 ", "9.9.9 ", "7.1.2 12.1.2 "}; !reflect.DeepEqual(got, want) || d.Same != 2 {
 		t.Errorf("%q, %d the same, want %q, 2", got, d.Same, want)
 	}
 	b.Role = "client"

@@ -41,6 +41,9 @@ func (r *Report) textHead(b *strings.Builder) {
 	if r.Scale > 1 {
 		fmt.Fprintf(b, ", times × %d", r.Scale)
 	}
+	if r.Limit > 0 {
+		fmt.Fprintf(b, ", limit %s", quantity(r.Limit))
+	}
 	b.WriteString("\n\n")
 }
 

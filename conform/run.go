@@ -4,25 +4,34 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
 // Options say how cases are run. The zero value is usable.
 type Options struct {
-	Timeout  time.Duration // for each step's wait; 0: 5 s
-	Patience time.Duration // how long silence is waited for, before it counts; 0: 500 ms
-	Scale    int           // multiplies all times on slow machines; 0: 1
-	Parallel int           // cases at the same time; 0: 8
+	Timeout  time.Duration // for each step's wait; 0 or less: 5 s
+	Patience time.Duration // how long silence is waited for, before it counts; 0 or less: 500 ms
+	Scale    int           // multiplies all times on slow machines; 0 or less: 1
+	Parallel int           // cases at the same time; 0 or less: 8
 	Seed     uint64        // of keys and masks
 	Traces   bool          // keep the trace of every case, not only where something was found
 	Progress func(Result)  // is told each result; never two at the same time
+
+	// Limit is the size of the largest message, in bytes, that the peer says in its
+	// documentation that it takes; 0 or less: it is not known. A peer that ends the
+	// connection for a larger one is Informational if it does so with 1009, as RFC
+	// 6455, 7.4.1, has it, and not strict if not; one that does not take a message of
+	// that size has failed. See LimitCases.
+	Limit int
 }
 
 func (o *Options) filled() *Options {
@@ -30,10 +39,11 @@ func (o *Options) filled() *Options {
 	if o != nil {
 		f = *o
 	}
-	f.Timeout = cmp.Or(f.Timeout, 5*time.Second)
-	f.Patience = cmp.Or(f.Patience, 500*time.Millisecond)
+	f.Timeout = cmp.Or(max(f.Timeout, 0), 5*time.Second)
+	f.Patience = cmp.Or(max(f.Patience, 0), 500*time.Millisecond)
 	f.Scale = max(f.Scale, 1)
 	f.Parallel = cmp.Or(max(f.Parallel, 0), 8)
+	f.Limit = max(f.Limit, 0)
 	return &f
 }
 
@@ -60,7 +70,8 @@ type Target struct {
 	Bare   bool                                        // no handshake: frames at once
 }
 
-// ServerAt returns the target at a ws or wss URL. TLS may be nil.
+// ServerAt returns the target at a ws or wss URL. TLS may be nil. A user and a
+// password in the URL become Authorization.
 func ServerAt(address string, t *tls.Config) (*Target, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -78,8 +89,15 @@ func ServerAt(address string, t *tls.Config) (*Target, error) {
 	if u.Hostname() == "" {
 		return nil, fmt.Errorf("conform: %q names no host", address)
 	}
+	if strings.Contains(address, "#") {
+		return nil, fmt.Errorf("conform: %q has a fragment, which no ws or wss URL has (RFC 6455, 3); # in a path is %%23", address)
+	}
 	hostPort := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
-	target := &Target{Host: u.Host, Path: u.RequestURI()}
+	target := &Target{Host: u.Host, Path: u.RequestURI(), Header: make(http.Header)}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		target.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+	}
 	target.Dial = func(ctx context.Context) (net.Conn, error) {
 		if !secure {
 			var d net.Dialer
@@ -114,7 +132,7 @@ func TestServer(ctx context.Context, cases []*Case, t *Target, o *Options) []Res
 		if o.Progress != nil {
 			o.Progress(r)
 		}
-		if !r.lost {
+		if !r.Lost {
 			if len(lost) > 0 && i > lost[0] { // else it had begun before
 				lost = nil
 			}
@@ -179,7 +197,7 @@ func testServer(ctx context.Context, c *Case, t *Target, o *Options) Result {
 		}
 	}
 	if err != nil {
-		return Result{ID: c.ID, Behavior: Failed, Note: "no connection: " + reason(err), Duration: time.Since(began), lost: true}
+		return Result{ID: c.ID, Behavior: Failed, Note: "no connection: " + reason(err), Duration: time.Since(began), Lost: true}
 	}
 	return newSession(ctx, c, o, t, conn, true).result()
 }

@@ -66,13 +66,16 @@ func (st wantStep) run(s *session) error {
 
 // expect waits for an event while f is wanted.
 func (s *session) expect(f frame) (event, error) {
+	s.largest = max(s.largest, uint64(len(f.payload)))
 	ev, err := s.next(s.wait())
 	if err == errSilence {
 		return ev, s.failed("waited %v in vain for %s", s.wait(), f)
 	}
 	if err == nil && ev.kind == opClose && f.op != opClose {
 		switch limit := (&finding{verdict: Informational}); {
-		case ev.code == 1009 && s.c.Size > 0:
+		case ev.code == 1009 && s.o.Limit > 0 && !s.beyond():
+			return ev, s.failed("it closes with 1009, below its documented limit of %d bytes", s.o.Limit)
+		case ev.code == 1009 && s.c.Size > 0 && s.o.Limit == 0:
 			s.over = true
 			limit.note = fmt.Sprintf("its limit is below %d bytes: it closes with 1009", s.c.Size)
 			return ev, limit
@@ -237,7 +240,7 @@ func (st failsStep) judge(s *session, ev event) error {
 	case slices.Contains(st.codes, code):
 	case code == 0:
 		s.markClose(NonStrict, fmt.Sprintf("it closed without a code instead of with %d", st.codes[0]))
-	case code == 1009 && st.limit:
+	case code == 1009 && (st.limit || s.beyond()):
 		s.markClose(Informational, "it closed with 1009: that is more than it takes, too (RFC 6455, 10.4)")
 	default:
 		s.markClose(NonStrict, fmt.Sprintf("it closed with %d instead of %d", code, st.codes[0]))
@@ -375,7 +378,11 @@ func (st closedStep) judge(s *session, ev event) error {
 	case ev.kind != opClose:
 		return s.failed("it was to answer our Close, but sent %s", &ev)
 	}
-	if code := ev.code; !slices.Contains(st.codes, code) {
+	switch code := ev.code; {
+	case slices.Contains(st.codes, code):
+	case code == 1009 && s.beyond():
+		s.markClose(Informational, "it closes with 1009 for what came before our Close")
+	default:
 		s.markClose(NonStrict, fmt.Sprintf("it answered our Close %d with %d", st.codes[0], code))
 	}
 	s.goneWith(st.anyway)

@@ -37,6 +37,7 @@ type session struct {
 	trace []Line
 	items []item // received and not yet looked at
 	size  int    // bytes received, with itemCost for each frame
+	met   bool   // something was received
 	woken chan struct{}
 	held  chan struct{} // closed when reading goes on; nil: it does
 
@@ -62,6 +63,9 @@ type session struct {
 	pings    map[string]bool // sent
 	ponged   map[string]bool // sent without being asked
 	pieces   []int           // sizes of the frames of the last message
+	sending  uint64          // bytes of the message that goes out, uncompressed
+	largest  uint64          // of all that did
+	stopped  bool            // the last that was waited for was a Close, the end or silence
 	keys     [][4]byte       // of the first masked frames
 	deflater *deflate.Deflater
 	packer   *packer // instead of deflater
@@ -154,17 +158,21 @@ func (s *session) result() Result {
 	case run.Err() != nil:
 		s.mark(Failed, "given up: "+context.Cause(run).Error())
 	case errors.As(err, &f):
+		f = s.limited(f)
 		s.mark(f.verdict, f.note)
 		s.rule = f.rule
 	default:
 		s.mark(Failed, err.Error())
 	}
 	trace := s.lines() // without what our own closing brings about
+	s.mu.Lock()
+	met := s.met
+	s.mu.Unlock()
 	s.finish()
 	r := Result{
 		ID: s.c.ID, Behavior: s.behavior, Close: s.close, Note: strings.Join(s.notes, "; "),
 		Code: s.code, Duration: time.Since(s.began),
-		lost: !slices.ContainsFunc(trace, func(l Line) bool { return !l.Sent }),
+		Lost: !met,
 	}
 	if v := r.Verdict(); v > OK {
 		r.Rule = s.rule
@@ -305,6 +313,7 @@ func (s *session) encode(frames []frame) []byte {
 	var p []byte
 	for _, f := range frames {
 		s.noteFrame(true, f)
+		s.sends(&f)
 		switch f.op {
 		case opPing:
 			s.pings[string(f.payload)] = true
@@ -336,6 +345,11 @@ func (s *session) read(http bool) {
 	for {
 		s.mayRead()
 		n, err := s.conn.Read(chunk)
+		if n > 0 {
+			s.mu.Lock()
+			s.met = true
+			s.mu.Unlock()
+		}
 		buf = append(buf, chunk[:n]...)
 		for http {
 			i := bytes.Index(buf, []byte("\r\n\r\n"))
@@ -351,7 +365,12 @@ func (s *session) read(http bool) {
 				used, http = i+4, false
 			}
 			head := bytes.Clone(buf[:used])
-			s.note(false, "HTTP "+excerpt(head[:firstLine(head)]))
+			if used > 0 {
+				s.note(false, "HTTP "+excerpt(head[:firstLine(head)]))
+			}
+			if i < 0 {
+				s.noteEnd(err)
+			}
 			if i >= 0 && isInterim(head) {
 				buf, http = buf[used:], true
 				continue
@@ -417,14 +436,20 @@ func firstLine(p []byte) int {
 	return len(p)
 }
 
+func (s *session) noteEnd(err error) {
+	if err == io.EOF {
+		s.note(false, "end of stream")
+		return
+	}
+	s.note(false, "end: "+reason(err))
+}
+
 // put hands an item to the script. A peer that sends without end is cut off.
 func (s *session) put(it item) {
 	it.at = time.Now()
 	switch {
-	case it.end == io.EOF:
-		s.note(false, "end of stream")
 	case it.end != nil:
-		s.note(false, "end: "+reason(it.end))
+		s.noteEnd(it.end)
 	case it.body != nil:
 		s.note(false, fmt.Sprintf("%d bytes %s", len(it.body), excerpt(it.body)))
 	default:

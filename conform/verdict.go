@@ -11,7 +11,7 @@ type Verdict uint8
 
 const (
 	OK            Verdict = iota
-	Informational         // the RFC leaves the choice, or the peer has a limit that it announced
+	Informational         // the RFC leaves the choice, or the peer has a limit that it announced (1009) or documents
 	Unimplemented         // the peer does not have what the case is about, and need not
 	NonStrict             // harmless, or too late, or not what the RFC says that SHOULD be
 	Failed
@@ -50,8 +50,7 @@ type Result struct {
 	Code     int           `json:"code,omitempty"`     // of the peer's Close; 0: none came
 	Duration time.Duration `json:"duration,omitempty"` // in nanoseconds
 	Trace    []Line        `json:"trace,omitempty"`    // if a verdict is not OK, or all are wanted
-
-	lost bool // nobody was met
+	Lost     bool          `json:"lost,omitempty"`     // nobody was met: no connection, or not a byte came on it
 }
 
 // Verdict is the worse one of both.

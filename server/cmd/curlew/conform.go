@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"curlew.example/curlew/conform"
+	"curlew.example/curlew/server/site"
 )
 
 type conformance struct {
@@ -30,6 +32,7 @@ type conformRun struct {
 	Seed    uint64
 	Timeout time.Duration
 	Scale   string
+	Limit   string
 	Strict  bool
 	Verbose bool
 	List    bool
@@ -42,7 +45,7 @@ const minus = "\x00"
 func withoutMinus(args []string) []string {
 	all := make([]string, len(args))
 	for i, a := range args {
-		ofFlag := i > 0 && slices.Contains([]string{"--parallel", "--scale", "--seed", "--timeout"}, args[i-1])
+		ofFlag := i > 0 && slices.Contains([]string{"--limit", "--parallel", "--scale", "--seed", "--timeout"}, args[i-1])
 		if len(a) > 1 && a[0] == '-' && '0' <= a[1] && a[1] <= '9' && !ofFlag {
 			a = minus + a[1:]
 		}
@@ -51,13 +54,34 @@ func withoutMinus(args []string) []string {
 	return all
 }
 
+// mostLimit bounds --limit: what is larger cannot be held here several times.
+const mostLimit = 256 << 20
+
+// limit is what --limit says, 0 if nothing.
+func (c *conformRun) limit() (int, error) {
+	if c.Limit == "" {
+		return 0, nil
+	}
+	n, err := site.ParseSize(c.Limit)
+	if err != nil || n == site.Unlimited || n > mostLimit {
+		return 0, wrongUsage{errors.New("--limit: a size of up to 256 MB, such as 1MB or 65536")}
+	}
+	return int(n), nil
+}
+
 // cases are those that are asked for and test this role.
 func (c *conformRun) cases(role conform.Roles) ([]*conform.Case, error) {
+	limit, err := c.limit()
+	if err != nil {
+		return nil, err
+	}
+	all := append(conform.Cases(), conform.LimitCases(limit)...)
+	slices.SortStableFunc(all, func(a, b *conform.Case) int { return conform.CompareIDs(a.ID, b.ID) })
 	patterns := make([]string, len(c.Cases))
 	for i, p := range c.Cases {
 		patterns[i] = strings.ReplaceAll(p, minus, "-")
 	}
-	chosen, err := conform.Select(conform.Cases(), patterns)
+	chosen, err := conform.Select(all, patterns)
 	if err != nil {
 		return nil, wrongUsage{fmt.Errorf("%w; --list shows them", err)}
 	}
@@ -97,6 +121,9 @@ func (c *conformRun) options() (o *conform.Options, auto bool, err error) {
 	}
 	if c.Timeout < 0 {
 		return nil, false, wrongUsage{errors.New("--timeout: a time, such as 5s")}
+	}
+	if o.Limit, err = c.limit(); err != nil {
+		return nil, false, err
 	}
 	return o, auto, checkFiles(c.files(c.Strict, new(conform.Report), []*conform.Report{{}}))
 }
@@ -178,20 +205,17 @@ func (c *conformServer) target() (*conform.Target, *conform.Report, error) {
 	if err != nil {
 		return nil, nil, wrongUsage{err}
 	}
-	if target.Header, err = headerOf(c.Header, c.Origin); err != nil {
+	header, err := headerOf(c.Header, c.Origin)
+	if err != nil {
 		return nil, nil, err
 	}
+	maps.Copy(target.Header, header) // --header Authorization instead of the URL's user
 	report := &conform.Report{
 		Tool: versionText(), When: time.Now(), Role: "server", Agent: cmp.Or(c.Agent, u.Host), Seed: c.Seed,
 		TLS: u.Scheme == "wss" || u.Scheme == "https",
 	}
-	if u.User != nil {
-		password, _ := u.User.Password()
-		if target.Header.Get("Authorization") == "" {
-			target.Header.Set("Authorization", basic(u.User.Username(), password))
-		}
-		u.User = nil
-	}
+	report.Limit, _ = c.limit()
+	u.User = nil
 	report.Address = u.String()
 	return target, report, nil
 }

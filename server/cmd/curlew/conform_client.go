@@ -183,6 +183,7 @@ func (v *visitors) reported(agent string, results []conform.Result) {
 		Tool: versionText(), When: v.began, Role: "client", Agent: agent, Address: v.address,
 		Seed: v.Seed, Scale: v.scale, TLS: v.TLS,
 	}
+	r.Limit, _ = v.limit()
 	r.Fill(v.cases, results)
 	if i := v.find(r.Agent); i >= 0 {
 		v.reports[i] = r

@@ -136,6 +136,8 @@ Test a server that returns each message as it came. CASE: see curlew conform.
   --parallel N             cases at the same time; 8
   --timeout TIME           for the server to do what it must; 5s
   --scale N                multiplies all times; auto: by how quick it answers
+  --limit SIZE             the largest message that its documentation says it
+                           takes, such as 1MB: tested, and counted for it
   --seed N                 of masks and payloads; 0
   --header 'Name: value'   send a header; may be repeated
   --origin ORIGIN          send an Origin
@@ -163,6 +165,8 @@ NAME. For that one reports are written; at the end by Ctrl-C for all.
   --cert FILE, --key FILE  wss with this one, in PEM
   --timeout TIME           for the client to do what it must; 5s
   --scale N                multiplies all times; 1
+  --limit SIZE             the largest message that its documentation says it
+                           takes, such as 1MB: tested, and counted for it
   --seed N                 of payloads; 0
   --json FILE, --junit FILE, --html FILE, --index FILE
                            write reports, - on standard output; JSON per client:

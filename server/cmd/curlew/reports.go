@@ -160,7 +160,3 @@ func closed(f io.Closer, err error) error {
 	}
 	return err
 }
-
-func basic(user, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
-}
