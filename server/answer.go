@@ -30,6 +30,7 @@ type answer struct {
 	status   int // 0 before the head is written
 	size     int64
 	hijacked bool
+	finished bool // else the handler has panicked
 }
 
 // newAnswer puts itself between the handler and the body of r, too.
@@ -69,6 +70,7 @@ func (a *answer) progress() {
 // finish is called when the handler has returned. What it has written may have to
 // leave still, and what it has not read to come.
 func (a *answer) finish() {
+	a.finished = true
 	if a.hijacked {
 		return
 	}

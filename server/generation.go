@@ -32,6 +32,7 @@ type generation struct {
 	places  map[string]*places // of WebSockets, see placesOf
 	rates   map[string]*rate   // of requests, see rateOf
 	closers []io.Closer        // the handlers that hold something
+	closed  sync.Once          // they are
 	guards  map[*site.Auth]*auth.Guard
 
 	mu      sync.Mutex            // guards the following
@@ -80,6 +81,7 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 		}
 	}
 	if len(wrong) > 0 {
+		g.release()
 		return nil, wrong
 	}
 	for _, e := range table.Hidden() {
@@ -122,9 +124,11 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 
 // release lets handlers give back what they hold. No request comes any more.
 func (g *generation) release() {
-	for _, c := range g.closers {
-		c.Close()
-	}
+	g.closed.Do(func() {
+		for _, c := range g.closers {
+			c.Close()
+		}
+	})
 }
 
 // endpoint returns the maker of WebSocket endpoints for a route.
@@ -196,6 +200,9 @@ func (g *generation) answered(next http.Handler) http.Handler {
 		began := time.Now()
 		a := newAnswer(w, r, headers, times)
 		via, ok := forwarded(r, trusted)
+		if requests {
+			defer func() { g.server.logged(a, r, via, began) }()
+		}
 		if ok {
 			next.ServeHTTP(a, r)
 		} else {
@@ -203,9 +210,6 @@ func (g *generation) answered(next http.Handler) http.Handler {
 			http.Error(a, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 		}
 		a.finish()
-		if requests {
-			g.server.logged(a, r, via, began)
-		}
 	})
 }
 
@@ -256,6 +260,8 @@ func (g *generation) take(c net.Conn, secure bool) bool {
 	if secure {
 		w.Conn = tls.Server(c, g.tls)
 		taken = g.inlet.put(&watchedTLS{watched: w, failed: g.server.handshakeFailed})
+	} else if _, ok := c.(io.ReaderFrom); ok {
+		taken = g.inlet.put(watchedTCP{w})
 	} else {
 		taken = g.inlet.put(w)
 	}

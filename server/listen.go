@@ -45,44 +45,52 @@ func (s *source) url() string {
 	return "http://" + reachable(s.from.Address, s.Addr())
 }
 
-// openAll returns the sources that a generation wants, of those that there are
-// already and new ones, and those that it does not want. On error none is new.
-// Server.mu is held.
-func openAll(g *generation, have []*source) (all, unused []*source, err error) {
-	var opened []*source
+// listeners are what a generation wants.
+type listeners struct {
+	all    []*source // in the order of the site
+	opened []*source // of these, those that are new
+	unused []*source // that the generation before has and this one does not want
+}
+
+// giveUp closes those that are new.
+func (l *listeners) giveUp() {
+	for _, src := range l.opened {
+		src.Close()
+	}
+}
+
+// openAll finds the sources that a generation wants among those that there are
+// already, and opens the others. On error none is new. Server.reload is held.
+func openAll(g *generation, have []*source) (*listeners, error) {
+	l := &listeners{unused: slices.Clone(have)}
 	var failed site.Errors
-	unused = slices.Clone(have)
-	for _, l := range g.site.Listen {
-		if l.Secure && g.tls == nil {
-			failed = append(failed, l.From.Errorf("https needs a certificate; tls: { certificate: 'site.pem', key: 'site.key' } in a site file"))
+	for _, asked := range g.site.Listen {
+		if asked.Secure && g.tls == nil {
+			failed = append(failed, asked.From.Errorf("https needs a certificate; tls: { certificate: 'site.pem', key: 'site.key' } in a site file"))
 			continue
 		}
-		same := func(s *source) bool { return s.from.Network == l.Network && s.from.Address == l.Address }
-		if i := slices.IndexFunc(unused, same); i >= 0 {
-			all = append(all, unused[i])
-			unused = slices.Delete(unused, i, i+1)
+		same := func(s *source) bool { return s.from.Network == asked.Network && s.from.Address == asked.Address }
+		if i := slices.IndexFunc(l.unused, same); i >= 0 {
+			l.all = append(l.all, l.unused[i])
+			l.unused = slices.Delete(l.unused, i, i+1)
 			continue
 		}
-		src, err := g.server.open(l)
+		src, err := g.server.open(asked, have)
 		if err != nil {
 			failed = append(failed, err)
 			continue
 		}
-		all, opened = append(all, src), append(opened, src)
+		l.all, l.opened = append(l.all, src), append(l.opened, src)
 	}
 	if len(failed) > 0 {
-		for _, src := range opened {
-			src.Close()
-		}
-		return nil, nil, failed
+		l.giveUp()
+		return nil, failed
 	}
-	for i, l := range g.site.Listen {
-		all[i].secure = l.Secure
-	}
-	return all, unused, nil
+	return l, nil
 }
 
-func (s *Server) open(l site.Listen) (*source, *site.Error) {
+// open opens a listener. have are those that there are.
+func (s *Server) open(l site.Listen, have []*source) (*source, *site.Error) {
 	ln, err := s.given(l)
 	if ln == nil && err == nil {
 		if l.Network == "unix" {
@@ -93,9 +101,26 @@ func (s *Server) open(l site.Listen) (*source, *site.Error) {
 		}
 	}
 	if err != nil {
-		return nil, l.From.Errorf("cannot listen at %s: %s", l.Address, reason(err))
+		why := reason(err)
+		if in := inTheWay(l, have); in != nil && errors.Is(err, syscall.EADDRINUSE) {
+			why = "this server listens at " + in.Addr().String() + ", which cannot be both; restart it, or choose another port"
+		}
+		return nil, l.From.Errorf("cannot listen at %s: %s", l.Address, why)
 	}
 	return &source{Listener: ln, from: l, gone: make(chan struct{})}, nil
+}
+
+// inTheWay returns the source whose port l wants for other addresses, or nil.
+func inTheWay(l site.Listen, have []*source) *source {
+	_, port, _ := net.SplitHostPort(l.Address)
+	i := slices.IndexFunc(have, func(s *source) bool {
+		_, taken, err := net.SplitHostPort(s.Addr().String())
+		return err == nil && l.Network == "tcp" && taken == port
+	})
+	if i < 0 {
+		return nil
+	}
+	return have[i]
 }
 
 // given returns a listener of the program's, or nil.

@@ -66,7 +66,8 @@ func (l *limiter) allow(now time.Time) (ok bool, dropped int) {
 }
 
 // logged writes a line for each request that is answered. A query can hold
-// secrets and is left out. via is the proxy that passed it on, if any. Refusals are cheap to cause, so they are few a second.
+// secrets and is left out. via is the proxy that passed it on, if any. Refusals are
+// cheap to cause, so they are few a second.
 func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time) {
 	status := a.status
 	if a.hijacked {
@@ -76,6 +77,9 @@ func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time)
 		slog.String("method", printable(r.Method)), slog.String("host", printable(r.Host)),
 		slog.String("path", printable(r.URL.Path)), slog.Int("status", status),
 		slog.Int64("bytes", a.size), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000), slog.String("from", strings.TrimSuffix(r.RemoteAddr, ":0")),
+	}
+	if !a.finished { // by the backend of a proxy, by a mistake of a handler
+		attrs = append(attrs, slog.Bool("cut", true))
 	}
 	attrs = append(attrs, a.attributes()...)
 	if via != "" {

@@ -79,14 +79,34 @@ func New(s *site.Site, o Options) (*Server, error) {
 
 // Listen opens all listeners of the site, or none.
 func (s *Server) Listen() error {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	s.mu.Lock()
+	g, closed := s.current, s.closed
+	s.mu.Unlock()
+	if closed {
+		return net.ErrClosed
+	}
+	l, err := openAll(g, nil)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
+		l.giveUp()
 		return net.ErrClosed
 	}
-	sources, _, err := openAll(s.current, nil)
-	s.sources = sources
-	return err
+	s.takeLocked(g, l)
+	return nil
+}
+
+// takeLocked puts a generation and its listeners in the place of those that are.
+func (s *Server) takeLocked(g *generation, l *listeners) {
+	for i, asked := range g.site.Listen {
+		l.all[i].secure = asked.Secure
+	}
+	s.current, s.sources = g, l.all
 }
 
 // URLs returns the addresses that the server listens at, in the order of the
@@ -197,32 +217,37 @@ func (s *Server) Reload(to *site.Site) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.ended || s.closed {
-		s.mu.Unlock()
-		return net.ErrClosed
-	}
-	sources, unused, err := openAll(next, s.sources)
+	have := slices.Clone(s.sources)
+	s.mu.Unlock()
+	l, err := openAll(next, have) // which may take its time; the old site answers
 	if err != nil {
-		s.mu.Unlock()
+		next.release()
 		return err
 	}
+	s.mu.Lock()
+	if s.ended || s.closed {
+		s.mu.Unlock()
+		l.giveUp()
+		next.release()
+		return net.ErrClosed
+	}
 	last, started := s.current, s.accept != nil
+	s.takeLocked(next, l)
 	if started {
 		next.start()
 		s.old = append(s.old, last)
-		for _, src := range sources {
-			if !slices.Contains(s.sources, src) {
-				s.accept(src)
-			}
+		for _, src := range l.opened {
+			s.accept(src)
 		}
 	}
-	s.current, s.sources = next, sources
 	s.mu.Unlock()
-	for _, src := range unused {
+	for _, src := range l.unused {
 		src.Close()
 	}
 	if started {
 		last.retire()
+	} else {
+		last.release()
 	}
 	return nil
 }
@@ -296,8 +321,9 @@ func (s *Server) Close() error {
 		s.closed = true
 		close(s.closing)
 	}
-	if s.accept == nil {
+	if s.accept == nil && !s.ended {
 		s.closeSourcesLocked()
+		s.current.release()
 	}
 	return nil
 }

@@ -1,0 +1,239 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"curlew.example/curlew/server"
+	"curlew.example/curlew/server/config"
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/server/site"
+	"curlew.example/curlew/wstest"
+)
+
+// What is cut off stands in the access log like everything else, and says so.
+func TestCutAnswersAreLogged(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{ @plain, routes: [{ match: '/begun', handler: 'begun' }, { match: '/not', handler: 'not' }, { handler: 'panics' }] }`, map[string]route.Constructor{
+		"begun": made(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "abc")
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}),
+		"not":    made(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+		"panics": made(func(http.ResponseWriter, *http.Request) { panic("odd") }),
+	})
+	for _, path := range []string{"/begun", "/not", "/panics"} {
+		r.say(strings.Replace(get, "GET /", "GET "+path, 1))
+	}
+	r.stop()
+	err := <-r.ended
+	r.ended <- err
+	for _, want := range []string{"path=/begun status=200 bytes=3 ", "path=/not status=0 ", "path=/panics status=0 "} {
+		_, line, found := strings.Cut(r.log.String(), want)
+		line, _, _ = strings.Cut(line, "\n")
+		if !found || !strings.Contains(line, " cut=true") {
+			t.Errorf("%q:\n%s", want, r.log)
+		}
+	}
+}
+
+// A closing handler counts how often it was closed.
+type closing struct {
+	http.Handler
+	closed *atomic.Int32
+}
+
+func (c closing) Close() error {
+	c.closed.Add(1)
+	return nil
+}
+
+// Handlers that hold something are closed once: when their site has ended, when it
+// did not come to be, and when nobody has served it.
+func TestHandlersAreClosed(t *testing.T) {
+	var made, closed atomic.Int32
+	handlers := basic()
+	handlers["holds"] = func(*site.Route, route.Endpoint) (http.Handler, error) {
+		made.Add(1)
+		return closing{http.NotFoundHandler(), &closed}, nil
+	}
+	parse := func(text string) *site.Site {
+		s, err := config.Parse("site.json5", []byte(text), "holds")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	check := func(t *testing.T, what string, open int32) {
+		t.Helper()
+		if n := made.Load() - closed.Load(); n != open {
+			t.Errorf("%s: %d are open, want %d", what, n, open)
+		}
+	}
+	const fine = `{ listen: '127.0.0.1:0', routes: [{ handler: 'holds' }] }`
+	o := server.Options{Handlers: handlers}
+	if _, err := server.New(parse(`{ listen: '127.0.0.1:0', routes: [{ match: '/a', handler: 'holds' }, { handler: 'static', static: { directory: 'none' } }] }`), o); err == nil {
+		t.Fatal("taken")
+	}
+	check(t, "a site that is none", 0)
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	srv, err := server.New(parse(fine), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Reload(parse(fine)); err != nil {
+		t.Error(err)
+	}
+	check(t, "a reload before Serve", 1)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ctx) }()
+	if err := srv.Reload(parse(`{ listen: '` + taken.Addr().String() + `', routes: [{ handler: 'holds' }] }`)); err == nil {
+		t.Error("taken")
+	}
+	check(t, "a reload that fails", 1)
+	for range 3 {
+		if err := srv.Reload(parse(fine)); err != nil {
+			t.Error(err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	check(t, "the end", 0)
+	if err := srv.Reload(parse(fine)); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+	check(t, "a reload behind the end", 0)
+
+	srv, err = server.New(parse(fine), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Close()
+	srv.Close()
+	check(t, "Close without Serve", 0)
+}
+
+// While a reload opens its listeners, for which names may be looked up, the old site
+// answers; and the server can be stopped.
+func TestCF4ReloadThatTakesLong(t *testing.T) {
+	for _, end := range []string{"opens", "fails", "is stopped"} {
+		synctest.Test(t, func(t *testing.T) {
+			network := wstest.NewNetwork(nil)
+			release := make(chan struct{})
+			var opened *wstest.Listener
+			o := server.Options{Handlers: basic(), Listen: func(_, address string) (net.Listener, error) {
+				if address == "slow:80" {
+					if <-release; end == "fails" {
+						return nil, errors.New("no such name")
+					}
+					opened = network.Listen(address)
+					return opened, nil
+				}
+				return network.Listen(address), nil
+			}}
+			parse := func(text string) *site.Site {
+				s, err := config.Parse("site.json5", []byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return s
+			}
+			srv, err := server.New(parse(`{ listen: 'site:80', routes: [{ handler: 'respond', respond: { body: 'one' } }] }`), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := srv.Listen(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- srv.Serve(context.Background()) }()
+			answer := func(address string) string {
+				c, err := network.DialContext(t.Context(), "tcp", address)
+				if err != nil {
+					return err.Error()
+				}
+				defer c.Close()
+				io.WriteString(c, get)
+				a, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil {
+					return err.Error()
+				}
+				b, _ := io.ReadAll(a.Body)
+				return string(b)
+			}
+			reloaded := make(chan error, 1)
+			go func() {
+				reloaded <- srv.Reload(parse(`{ listen: ['site:80', 'slow:80'], routes: [{ handler: 'respond', respond: { body: 'two' } }] }`))
+			}()
+			synctest.Wait()
+			if got := answer("site:80"); got != "one" {
+				t.Errorf("meanwhile: %s", got)
+			}
+			if end == "is stopped" {
+				srv.Close()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				close(release)
+				if err := <-reloaded; !errors.Is(err, net.ErrClosed) {
+					t.Error(err)
+				}
+				if _, err := opened.Accept(); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("its listener is open: %v", err)
+				}
+				return
+			}
+			close(release)
+			err = <-reloaded
+			got := fmt.Sprint(err == nil, " ", answer("site:80"))
+			want := map[string]string{"opens": "true two", "fails": "false one"}[end]
+			if got != want {
+				t.Errorf("%s: %s, %v", end, got, err)
+			}
+			if end == "opens" {
+				if got := answer("slow:80"); got != "two" {
+					t.Error(got)
+				}
+			}
+			srv.Close()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// An address that the server itself keeps from the new site is told as such.
+func TestReloadToAllAddresses(t *testing.T) {
+	t.Parallel()
+	r := start(t, "{ @plain, "+ok+" }", nil)
+	_, port, _ := strings.Cut(strings.TrimPrefix(r.first, "http://"), ":")
+	err := r.Reload(r.next("{ listen: '0.0.0.0:" + port + "', " + ok + " }"))
+	switch {
+	case err == nil && runtime.GOOS != "linux": // both may be
+	case err == nil || !strings.Contains(err.Error(), "this server listens at 127.0.0.1:"+port):
+		t.Error(err)
+	}
+}
