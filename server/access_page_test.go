@@ -4,13 +4,16 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
+	"curlew.example/curlew/internal/testenv"
 	"curlew.example/curlew/server/auth"
 )
 
@@ -40,6 +43,10 @@ func TestAccessPage(t *testing.T) {
 			{"/health", "", "200"}, {"/x", "", "401"}, {"/x", basicAuth("bob", "b"), "101"}, {"/admin", basicAuth("bob", "b"), "403"}, {"/admin", basicAuth("alice", "a"), "101"},
 		},
 		"By token": {{"/", "", "401"}, {"/", member, "101"}, {"/", guest, "403"}},
+		"Which paths": {
+			{"/x", "", "101"}, {"/open/x", "", "101"}, {"/admin/x", "", "401"}, {"/admin/x", basicAuth("bob", "b"), "403"}, {"/admin/x", basicAuth("alice", "a"), "101"},
+			{"//admin/x", "", "404"}, {"/admin%2Fx", "", "404"}, {"/admin;/x", "", "404"}, {"/open/..;/admin/x", "", "404"}, {"/ADMIN/x", "", "101"},
+		},
 	}
 	sections := strings.Split(string(page), "\n## ")[1:]
 	for _, section := range sections {
@@ -104,5 +111,54 @@ func TestAccessPage(t *testing.T) {
 	}
 	if len(sections) != len(asks) {
 		t.Errorf("%d sections, %d are known", len(sections), len(asks))
+	}
+}
+
+// TestAccessPageToken makes tokens as docs/access.md says, with OpenSSL.
+func TestAccessPageToken(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "openssl")
+	page, err := os.ReadFile("../docs/access.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## By token\n")
+	site, _, _ := strings.Cut(strings.SplitN(section, "```json5\n", 2)[1], "```")
+	_, section, _ = strings.Cut(section, "\n### A token by hand\n")
+	var blocks []string
+	for _, after := range strings.Split(section, "```sh\n")[1:] {
+		block, _, _ := strings.Cut(after, "```")
+		blocks = append(blocks, block)
+	}
+	command := regexp.MustCompile("`(openssl rand [^`]*)`").FindStringSubmatch(section)
+	if len(blocks) != 3 || command == nil {
+		t.Fatalf("%d blocks, %q", len(blocks), command)
+	}
+	dir := t.TempDir()
+	run := func(script string) string {
+		cmd := exec.Command("sh", "-e", "-c", script)
+		cmd.Dir = dir
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", script, err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	signature := regexp.MustCompile(`(?m)^signature=.*\n`)
+	for file, script := range map[string]string{
+		"public.pem": blocks[0] + blocks[1],
+		"secret":     command[1] + "\n" + strings.Replace(signature.ReplaceAllLiteralString(blocks[1], blocks[2]), "RS256", "HS256", 1),
+	} {
+		token := run(script)
+		r := start(t, strings.NewReplacer("listen: '127.0.0.1:8080'", "@plain", "'keys.json'", "'"+filepath.Join(dir, file)+"'").Replace(site), nil)
+		for _, c := range []struct{ lines, want string }{
+			{"Authorization: Bearer " + token + "\r\n", "101"},
+			{"Sec-WebSocket-Protocol: chat, bearer." + token + "\r\n", "101"},
+			{"Authorization: Bearer " + token[:len(token)-9] + "\r\n", "401"},
+		} {
+			if _, a := r.ask("/", c.lines); a.Status[:3] != c.want {
+				t.Errorf("%s, %.40s: %s, want %s", file, c.lines, a.Status, c.want)
+			}
+		}
 	}
 }

@@ -6,6 +6,9 @@ const conformPage = "server/interop/conform_test.go: func TestConformPage("
 // handlersPage runs the examples of docs/handlers.md.
 const handlersPage = "server/interop/handlers_test.go: func TestHandlersPage("
 
+// accessPage makes the tokens of docs/access.md.
+const accessPage = "server/access_page_test.go: func TestAccessPageToken("
+
 // commands are the commands that stand on our pages, each with who runs it: a
 // file (or pattern of files) and a text in it.
 var commands = map[string]string{
@@ -29,4 +32,13 @@ var commands = map[string]string{
 	"go run ./server/cmd/curlew conform server ws://127.0.0.1:8080/echo 1 7 --agent theirs --json theirs.json":                                                  conformPage,
 	"go run ./server/cmd/curlew conform report ours.json theirs.json --html matrix.html":                                                                        conformPage,
 	"go run ./server/cmd/curlew conform diff ours.json theirs.json":                                                                                             conformPage,
+
+	`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out private.pem`: accessPage,
+	`openssl pkey -in private.pem -pubout -out public.pem`:                          accessPage,
+	`b64() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }`:                       accessPage,
+	`head=$(printf '{"alg":"RS256"}' | b64)`:                                        accessPage,
+	`claims=$(printf '{"sub":"alice","iss":"https://login.example.com","aud":"chat.example.com","roles":["member"],"exp":%d}' $(($(date +%s) + 3600)) | b64)`: accessPage,
+	`signature=$(printf %s "$head.$claims" | openssl dgst -sha256 -sign private.pem | b64)`:                                                                   accessPage,
+	`echo "$head.$claims.$signature"`: accessPage,
+	`signature=$(printf %s "$head.$claims" | openssl dgst -sha256 -hmac "$(cat secret)" -binary | b64)`: accessPage,
 }
