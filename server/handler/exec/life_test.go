@@ -160,6 +160,42 @@ func TestEX6_Stubborn(t *testing.T) {
 	until(t, "free places", func() bool { return r.ps.Number() == 0 })
 }
 
+// What has left the group of its program and goes on writing, however slowly, does
+// not keep the connection.
+func TestEX6_Dribble(t *testing.T) {
+	t.Parallel()
+	r := start(t, sh("/", `setsid sh -c 'while echo x; do sleep 0.2; done' & echo started; sleep 0.5; exit 3`, ""))
+	c := r.dial("/")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for n := 0; ; n++ {
+		_, p, err := c.Read(ctx, nil)
+		if e, ok := errors.AsType[*curlew.CloseError](err); ok && e.Code == curlew.InternalError && e.Reason == "exit status 3" {
+			break
+		}
+		if err != nil || n > 40 {
+			t.Fatalf("%d messages: %q, %v", n, p, err)
+		}
+	}
+	until(t, "free place", func() bool { return r.ps.Number() == 0 })
+}
+
+// A program that has closed its output hears on, and its status still counts.
+func TestEX6_ClosedOutput(t *testing.T) {
+	t.Parallel()
+	r := start(t, sh("/", `exec >&- 2>&-; read x; read y; echo "$x $y" > heard; exit 4`, `directory: '@dir'`))
+	c := r.dial("/")
+	say(t, c, "one")
+	if _, err := c.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	say(t, c, "two")
+	wantEnd(t, c, curlew.InternalError, "exit status 4")
+	if got := content(filepath.Join(r.dir, "heard")); got != "one two\n" {
+		t.Errorf("heard %q", got)
+	}
+}
+
 // What the client said before it left is still read.
 func TestLastWords(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,7 @@ const (
 	farewell = 100 * time.Millisecond
 
 	// linger is how long, once a program and what it has started are gone, more
-	// output is waited for: of something that has left its process group.
+	// output is waited for in all: of something that has left its process group.
 	linger = time.Second
 
 	// afterwards is how much of that is passed on, at most: what a pipe may hold.
@@ -44,8 +44,9 @@ type process struct {
 	failed chan struct{} // closed by fail
 	once   sync.Once     // of failed
 
-	late   atomic.Bool // the program is gone: see linger
-	beyond int         // bytes read since; output's
+	late   atomic.Bool   // the program is gone: see linger
+	beyond int           // bytes read since; output's
+	waited time.Duration // for them; output's
 
 	scratch []byte       // a message for the program; message's
 	given   atomic.Int64 // bytes that it has taken
@@ -127,12 +128,10 @@ func (p *process) run(c *curlew.Conn) {
 	}
 	p.stdin.Close()
 	p.late.Store(true)
-	limit := time.Now().Add(linger)
-	if p.stdout.SetReadDeadline(limit) != nil {
-		p.stdout.Close() // no such thing on this system
-	}
-	if p.stderr.SetReadDeadline(limit) != nil {
-		p.stderr.Close()
+	for _, f := range []*os.File{p.stdout, p.stderr} {
+		if f.SetReadDeadline(time.Now().Add(linger)) != nil { // no such thing on this system
+			time.AfterFunc(linger, func() { f.Close() })
+		}
 	}
 	p.release()
 	if natural {
@@ -320,16 +319,16 @@ type reader struct{ p *process }
 
 func (r reader) Read(b []byte) (int, error) {
 	p := r.p
-	late := p.late.Load()
-	if late {
-		if p.beyond >= afterwards {
-			return 0, io.EOF
-		}
-		p.stdout.SetReadDeadline(time.Now().Add(linger))
+	if !p.late.Load() {
+		return p.stdout.Read(b)
 	}
+	if p.beyond >= afterwards || p.waited >= linger {
+		return 0, io.EOF
+	}
+	began := time.Now()
+	p.stdout.SetReadDeadline(began.Add(linger - p.waited))
 	n, err := p.stdout.Read(b)
-	if late {
-		p.beyond += n
-	}
+	p.beyond += n
+	p.waited += time.Since(began)
 	return n, err
 }
