@@ -99,6 +99,11 @@ type stage struct {
 	line       int
 }
 
+// same reports whether both say the same, wherever.
+func (s stage) same(t stage) bool {
+	return strings.EqualFold(s.name, t.name) && slices.Equal(s.extensions, t.extensions)
+}
+
 // access is who may come in.
 type access struct {
 	kind, realm string

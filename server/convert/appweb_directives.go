@@ -2,6 +2,7 @@ package convert
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,7 +75,10 @@ func (c *appweb) directive(s *scope, d *directive) {
 			if name == "sethandler" {
 				s.handlers, s.inherited = nil, 0
 			}
-			s.handlers = append(s.handlers, stage{d.arg(0), extensions(d.args[1:]), d.line})
+			added := stage{d.arg(0), extensions(d.args[1:]), d.line}
+			if !slices.ContainsFunc(s.handlers[min(s.inherited, len(s.handlers)):], added.same) {
+				s.handlers = append(s.handlers, added)
+			}
 		})
 	case "reset", "resetpipeline":
 		if what := strings.ToLower(d.arg(0)); what == "pipeline" || what == "" {

@@ -35,12 +35,18 @@ const maxBlocks = 64
 // maxErrors bounds what one file can make us say.
 const maxErrors = 1000
 
+// maxThings bounds how many directives, or routes, redirects and headers, a file
+// has: each may have to be looked at with all others.
+const maxThings = 4000
+
 // A reader reads directives, one a line. A backslash at the end of a line joins
 // it with the next one, # begins a comment where a word could begin, and quotes
 // hold words with spaces together.
 type reader struct {
 	name string
 	errs site.Errors
+
+	count int
 
 	open []*directive // blocks, the innermost last
 	top  []*directive
@@ -87,6 +93,13 @@ func (r *reader) read(s string, line int) {
 }
 
 func (r *reader) add(d *directive) {
+	switch r.count++; {
+	case r.count == maxThings+1:
+		r.fail(d.line, d.column, "the file has more than %d directives; convert it in parts", maxThings)
+		return
+	case r.count > maxThings:
+		return
+	}
 	if n := len(r.open); n > 0 {
 		r.open[n-1].block = append(r.open[n-1].block, d)
 	} else {

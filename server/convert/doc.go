@@ -33,7 +33,7 @@ func File(name string, text []byte) ([]byte, error) {
 }
 
 // isJSON5 reports whether a text begins with an object, behind spaces and
-// comments of JSON5.
+// comments of JSON5, or with a comment of those that does not end.
 func isJSON5(text []byte) bool {
 	s := bytes.TrimPrefix(text, []byte("\uFEFF"))
 	for {
@@ -42,7 +42,10 @@ func isJSON5(text []byte) bool {
 		case bytes.HasPrefix(s, []byte("//")):
 			_, s, _ = bytes.Cut(s, []byte("\n"))
 		case bytes.HasPrefix(s, []byte("/*")):
-			_, s, _ = bytes.Cut(s, []byte("*/"))
+			var ends bool
+			if _, s, ends = bytes.Cut(s, []byte("*/")); !ends {
+				return true
+			}
 		default:
 			return bytes.HasPrefix(s, []byte("{"))
 		}

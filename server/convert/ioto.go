@@ -343,6 +343,9 @@ func (c *ioto) headers(m site.Member, path string) {
 		c.fail(m.Value, path, "an object { Name: 'value' } is wanted")
 		return
 	}
+	if c.tooMany(m.Value, path, len(m.Value.Members)) {
+		return
+	}
 	for _, h := range m.Value.Members {
 		if refused := refusal(false, h.Value.JSON5(), "headers", h.Name); refused != "" {
 			c.fail(h.Value, path+"."+h.Name, "%s", refused)
@@ -393,10 +396,22 @@ func (c *ioto) readTLS(m site.Member) {
 	}
 }
 
+// tooMany reports whether there are more of them than a file may have.
+func (c *ioto) tooMany(n *site.Node, path string, count int) bool {
+	if count > maxThings {
+		c.fail(n, path, "found %d of them, and at most %d are translated; convert them in parts", count, maxThings)
+		return true
+	}
+	return false
+}
+
 // each calls f for the objects of a list.
 func (c *ioto) each(n *site.Node, path string, f func(n *site.Node, path string)) {
 	if n.Kind != site.Array {
 		c.fail(n, path, "a list [ … ] is wanted")
+		return
+	}
+	if c.tooMany(n, path, len(n.Items)) {
 		return
 	}
 	for i, item := range n.Items {

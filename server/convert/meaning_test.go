@@ -2,6 +2,7 @@ package convert
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -247,5 +248,30 @@ func TestIotoClientCertificates(t *testing.T) {
 	}
 	if text, _ := convertText(t, "{ tls: { certificate: 'a', key: 'b', authority: 'c', verify: { client: true } }, listen: 'https://:443' }"); strings.Contains(text, "tls.verify") {
 		t.Errorf("%s", text)
+	}
+}
+
+// TestCF1_ManyThings: a file can not make this take minutes.
+func TestCF1_ManyThings(t *testing.T) {
+	for what, source := range map[string]string{
+		"4001:1: the file has more than 4000 directives":     strings.Repeat("Listen 1\n", 5000),
+		"8001:1: the file has more than 4000 directives":     strings.Repeat("<if A>\n</if>\n", 5000),
+		"1:11: routes: found 5000 of them, and at most 4000": "{ routes: [" + strings.Repeat("{},", 5000) + "] }",
+		"1:1: this comment does not end":                     "/* { }",
+		"1:10: limits: this text does not end":               "{ limits:'",
+	} {
+		_, err := File("source", []byte(source))
+		if err == nil || !strings.HasPrefix(err.Error(), "source:"+what) {
+			t.Errorf("%.30q: %v, want %s", source, err, what)
+		}
+	}
+	// Roles in a long row, asked for by many.
+	text := "Documents w\n"
+	for i := range 1000 {
+		text += fmt.Sprintf("Role r%d r%d\n", i, i+1)
+	}
+	text += strings.Repeat("<Route ^/a/>\nRequire role r900\n</Route>\n", 10)
+	if got, _ := convertText(t, text); strings.Count(got, "role: ['r900', 'r0', 'r1', ") != 10 {
+		t.Error("not all roles")
 	}
 }
