@@ -17,7 +17,7 @@ import (
 )
 
 // TL3, TL5: what TLS is spoken, and with which certificate.
-func TestTLS(t *testing.T) {
+func TestTL3_TL5_TLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first, second := wstest.Certificate("one.example"), wstest.Certificate("two.example", "*.three.example")
