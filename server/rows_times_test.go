@@ -80,4 +80,3 @@ func TestRequestTimeoutWithUpgrade(t *testing.T) {
 		})
 	}
 }
-
