@@ -34,10 +34,10 @@ func TestCC_MaliciousServer(t *testing.T) {
 		id, cases string
 		code      int
 	}{
-		{"CC1 right 101", "8.41 8.42 8.43", right},
+		{"CC1 right 101", "8.41 8.42 8.43 8.55.5", right},
 		{"CC1 wrong 101", "8.45 8.46 8.47 8.48 8.49", wrong},
 		{"CC2 what was not asked for", "8.50 8.51 8.52", wrong},
-		{"CC3 heads without end", "8.53 8.54 8.55 -8.55.6 8.56", wrong},
+		{"CC3 heads without end", "8.53 8.54 8.55 -8.55.5 -8.55.6 8.56", wrong},
 		{"CC6 masked frames", "11.2 -11.2.15", wrong},
 		{"CC7 lengths", "9.15 -9.15.17", wrong},
 		{"CC7 compression that was not offered", "14.1", wrong},
