@@ -278,8 +278,11 @@ func (s *session) peersHead() ([]byte, error) {
 	select {
 	case p := <-s.head:
 		if !bytes.HasSuffix(p, []byte("\r\n\r\n")) {
-			if len(p) == 0 {
+			switch {
+			case len(p) == 0:
 				return nil, errGone
+			case s.client && !bytes.HasPrefix(p, []byte("HTTP/")):
+				return nil, s.failed("its answer is not HTTP: %s", excerpt(p))
 			}
 			return nil, s.failed("its head of HTTP ends too early: %s", excerpt(p))
 		}

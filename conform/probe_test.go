@@ -90,6 +90,33 @@ func TestProbe(t *testing.T) {
 	})
 }
 
+// What a server says that is none, or not there, and what can be done.
+func TestProbeAdvice(t *testing.T) {
+	for _, v := range []struct{ answer, want string }{
+		{"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "it refused a right handshake with 404 Not Found. Is that the path of the WebSocket?"},
+		{"HTTP/1.1 200 OK\r\n\r\n<html>", "it refused a right handshake with 200 OK. Is that the path of the WebSocket?"},
+		{"HTTP/1.1 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+			`it refused a right handshake with 400 Bad Request; it says "Client sent an HTTP request to an HTTPS server."`},
+		{"HTTP/1.1 401 Unauthorized\r\n\r\nwho \x1b[2J?\nsecond", `it refused a right handshake with 401 Unauthorized; it says "who \x1b[2J?". It wants to know who is there: a user in the URL, or a header`},
+		{"HTTP/1.1 403 Forbidden\r\n\r\n", "it refused a right handshake with 403 Forbidden. Perhaps it wants an Origin, or a header"},
+		{"HTTP/1.1 308 Permanent Redirect\r\nLocation: wss://a/\x1b\r\n\r\n", `its answer is not HTTP: "HTTP/1.1 308 Permanent Redirect\r\nLocatio"…`},
+		{"HTTP/1.1 308 Permanent Redirect\r\nLocation: wss://a/\r\n\r\n", `it refused a right handshake with 308 Permanent Redirect. Its place is "wss://a/"`},
+		{"SSH-2.0-OpenSSH_9.2\r\n", `its answer is not HTTP: "SSH-2.0-OpenSSH_9.2\r\n"`},
+		{"", "it ended the stream instead of answering: unexpected EOF"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			target := targetAt(t, func(_ int, c net.Conn) {
+				defer c.Close()
+				c.Read(make([]byte, 4096))
+				io.WriteString(c, v.answer)
+			})
+			if _, err := Probe(t.Context(), target, nil); err == nil || err.Error() != "conform: no WebSocket: "+v.want {
+				t.Errorf("%q: %v", v.answer, err)
+			}
+		})
+	}
+}
+
 func TestScaleFor(t *testing.T) {
 	for _, c := range []struct {
 		d    time.Duration

@@ -141,6 +141,8 @@ func explain(err error) error {
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return fmt.Errorf("%w\n--cacert FILE says whose certificates to believe, --insecure believes any", err)
+	case errors.As(err, new(x509.HostnameError)), errors.As(err, new(x509.CertificateInvalidError)):
+		return fmt.Errorf("%w\n--insecure believes any certificate", err)
 	case errors.As(err, new(tls.RecordHeaderError)):
 		return fmt.Errorf("%w\nIs it a ws:// address?", err)
 	}
