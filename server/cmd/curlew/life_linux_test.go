@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"curlew.example/curlew"
+)
+
+// What the design wants to see is
+//
+//	go test . -run TestLife -v -life.rate 500 -life.reloads 100 -life.conns 5000 -life.drain 10s
+var (
+	lifeRate    = flag.Int("life.rate", 100, "new connections a second of TestLifeReloads")
+	lifeReloads = flag.Int("life.reloads", 10, "reloads of TestLifeReloads")
+	lifeConns   = flag.Int("life.conns", 200, "connections of TestLifeDrain")
+	lifeDrain   = flag.Duration("life.drain", time.Second, "timeouts.drain of TestLifeDrain")
+)
+
+// A life is a server of its own, at an address that stays.
+type life struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	file string
+	log  watchedText
+	at   string
+	m    *manager
+}
+
+func newLife(t *testing.T, site string) *life {
+	t.Helper()
+	l := &life{t: t, file: filepath.Join(t.TempDir(), "site.json5")}
+	l.log.more.L = &l.log.mu
+	var notify string
+	l.m, notify = newManager(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.at = free.Addr().String()
+	free.Close()
+	l.write(site)
+	l.cmd = exec.Command("curlew", "serve", l.file)
+	l.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify, "GORACE=atexit_sleep_ms=10")
+	l.cmd.Stderr = &l.log
+	if err := l.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if l.cmd.ProcessState == nil {
+			l.cmd.Process.Kill()
+			l.cmd.Wait()
+		}
+	})
+	l.m.want("READY", "1")
+	return l
+}
+
+// write writes the site file, in which "@at" stands for the address.
+func (l *life) write(site string) { write(l.t, l.file, strings.ReplaceAll(site, "@at", l.at)) }
+
+func (l *life) signal(s os.Signal) {
+	l.t.Helper()
+	if err := l.cmd.Process.Signal(s); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// CF4: new connections come at an even rate while the server reads its file again and
+// again: each is answered, with HTTP or with a WebSocket, none refused or reset.
+func TestLifeReloads(t *testing.T) {
+	t.Parallel()
+	const site = `{ listen: '@at', log: { requests: false }, routes: [{ match: '/ws', handler: 'echo' }, { handler: 'respond', respond: { body: '@n' } }] }`
+	l := newLife(t, strings.ReplaceAll(site, "@n", "0"))
+	var came, failed atomic.Int64
+	var slowest atomic.Int64
+	visit := func(n int) error {
+		if n%2 == 0 {
+			c, err := curlew.Dial(context.Background(), "ws://"+l.at+"/ws", nil)
+			if err != nil {
+				return err
+			}
+			defer c.Abort(nil)
+			if err := c.Write(context.Background(), curlew.Text, []byte("here")); err != nil {
+				return err
+			}
+			if _, p, err := c.Read(context.Background(), nil); err != nil || string(p) != "here" {
+				return fmt.Errorf("%q, %w", p, err)
+			}
+			return c.Close(curlew.NormalClosure, "")
+		}
+		c, err := net.Dial("tcp", l.at)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
+		a, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.Discard, a.Body); err != nil || a.StatusCode != 200 {
+			return fmt.Errorf("%d, %w", a.StatusCode, err)
+		}
+		return nil
+	}
+	stop := make(chan struct{})
+	var clients, pace sync.WaitGroup
+	pace.Go(func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		began := time.Now()
+		for n := 0; ; {
+			for due := int(time.Since(began).Seconds() * float64(*lifeRate)); n < due; n++ {
+				clients.Go(func() {
+					begun := time.Now()
+					if err := visit(n); err != nil && failed.Add(1) < 10 {
+						t.Errorf("client %d: %v", n, err)
+					}
+					came.Add(1)
+					for took := int64(time.Since(begun)); ; {
+						if last := slowest.Load(); last >= took || slowest.CompareAndSwap(last, took) {
+							break
+						}
+					}
+				})
+			}
+			select {
+			case <-tick.C:
+			case <-stop:
+				return
+			}
+		}
+	})
+	began := time.Now()
+	for n := range *lifeReloads {
+		// At least a tenth of a second's clients meet each site.
+		for want := int64((n + 1) * *lifeRate / 10); came.Load() < want; {
+			l.m.c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+			if _, err := l.m.c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal("told unasked: ", err)
+			}
+		}
+		l.m.c.SetReadDeadline(time.Time{})
+		l.write(strings.ReplaceAll(site, "@n", fmt.Sprint(n+1)))
+		l.signal(syscall.SIGHUP)
+		l.m.want("RELOADING", "1")
+		if got := l.m.want("READY", "1"); !strings.HasPrefix(got["STATUS"], "listening on") {
+			t.Errorf("%v", got)
+		}
+	}
+	close(stop)
+	pace.Wait()
+	clients.Wait()
+	took := time.Since(began)
+	t.Logf("%d reloads in %v, %d connections (%.0f a second), %d failed, the slowest took %v",
+		*lifeReloads, took.Round(time.Millisecond), came.Load(), float64(came.Load())/took.Seconds(), failed.Load(), time.Duration(slowest.Load()))
+	l.signal(syscall.SIGTERM)
+	if err := l.cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, l.log.String())
+	}
+}
+
+// At SIGTERM all WebSockets are closed with 1001, evenly over timeouts.drain, and the
+// server exits with 0.
+func TestLifeDrain(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, `{ listen: '@at', log: { requests: false }, timeouts: { drain: '`+lifeDrain.String()+`' }, routes: [{ handler: 'echo' }] }`)
+	var mu sync.Mutex
+	var closed []time.Duration
+	wrong := 0
+	var began time.Time
+	var done sync.WaitGroup
+	done.Add(*lifeConns)
+	dialing := make(chan struct{}, 32)
+	var opened sync.WaitGroup
+	for range *lifeConns {
+		dialing <- struct{}{}
+		opened.Go(func() {
+			defer func() { <-dialing }()
+			c, err := curlew.Dial(t.Context(), "ws://"+l.at+"/", nil)
+			if err != nil {
+				t.Error(err)
+				done.Done()
+				return
+			}
+			go curlew.Serve(context.Background(), c, &curlew.Events{Close: func(_ *curlew.Conn, e *curlew.CloseError) {
+				mu.Lock()
+				defer mu.Unlock()
+				closed = append(closed, time.Since(began))
+				if e.Code != curlew.GoingAway || !e.Orderly() {
+					wrong++
+				}
+				done.Done()
+			}})
+		})
+	}
+	opened.Wait()
+	mu.Lock()
+	began = time.Now()
+	mu.Unlock()
+	l.signal(syscall.SIGTERM)
+	l.m.want("STOPPING", "1")
+	done.Wait()
+	err := l.cmd.Wait()
+	took := time.Since(began)
+	if err != nil {
+		t.Errorf("%v\n%s", err, l.log.String())
+	}
+	slices.Sort(closed)
+	var worst time.Duration
+	tenths := make([]int, 11)
+	for i, at := range closed {
+		worst = max(worst, (at - *lifeDrain*time.Duration(i)/time.Duration(len(closed))).Abs())
+		tenths[min(int(10*at / *lifeDrain), 10)]++
+	}
+	t.Logf("%d connections closed over %v, exit after %v; in each tenth %v; at most %v from the time that is its; %d not with 1001",
+		len(closed), *lifeDrain, took.Round(time.Millisecond), tenths, worst.Round(time.Millisecond), wrong)
+	if wrong > 0 {
+		t.Errorf("%d were not closed with 1001, in order", wrong)
+	}
+	if took < *lifeDrain*9/10 {
+		t.Errorf("over after %v", took)
+	}
+	if worst > max(*lifeDrain/5, 500*time.Millisecond) {
+		t.Errorf("one of them was closed %v from the time that is its", worst)
+	}
+}
