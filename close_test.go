@@ -323,8 +323,8 @@ func TestCL13_ResetWhileWriting(t *testing.T) {
 	})
 }
 
-// TestCL14_WindowZero: our Close cannot even be written.
-func TestCL14_WindowZero(t *testing.T) {
+// TestCL14_SL9_WindowZero: our Close cannot even be written.
+func TestCL14_SL9_WindowZero(t *testing.T) {
 	for _, d := range everyDriver {
 		synctest.Test(t, func(t *testing.T) {
 			s, w := openWatched(t, d, curlew.Server, nil, &wstest.LinkOptions{Buffer: 100})

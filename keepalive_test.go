@@ -85,7 +85,7 @@ func TestKeepaliveOff(t *testing.T) {
 	})
 }
 
-func TestPongTimeout(t *testing.T) {
+func TestSL8_PongTimeout(t *testing.T) {
 	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		pongTo(t, s.p.Next("a ping"))
@@ -98,8 +98,8 @@ func TestPongTimeout(t *testing.T) {
 	})
 }
 
-// TestPongTimeoutAnything: whatever is heard counts as life.
-func TestPongTimeoutAnything(t *testing.T) {
+// TestSL8_PongTimeoutAnything: whatever is heard counts as life.
+func TestSL8_PongTimeoutAnything(t *testing.T) {
 	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		for range 5 {

@@ -36,8 +36,8 @@ func TestInactivityTimeout(t *testing.T) {
 	})
 }
 
-// TestInactivityPongs: pongs to our pings are activity.
-func TestInactivityPongs(t *testing.T) {
+// TestSL7_InactivityPongs: pongs to our pings are activity.
+func TestSL7_InactivityPongs(t *testing.T) {
 	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		for start := time.Now(); time.Since(start) < time.Hour; {
@@ -46,8 +46,8 @@ func TestInactivityPongs(t *testing.T) {
 	})
 }
 
-// TestInactivityOurPings: our own pings are not.
-func TestInactivityOurPings(t *testing.T) {
+// TestSL7_InactivityOurPings: our own pings are not.
+func TestSL7_InactivityOurPings(t *testing.T) {
 	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, &curlew.Options{PongTimeout: -1})
 		start := time.Now()
@@ -75,9 +75,9 @@ func TestInactivitySending(t *testing.T) {
 	})
 }
 
-// TestFR10_Dribble: bytes of a frame that never ends are no activity, and take
+// TestFR10_SL6_Dribble: bytes of a frame that never ends are no activity, and take
 // no more memory than has come.
-func TestFR10_Dribble(t *testing.T) {
+func TestFR10_SL6_Dribble(t *testing.T) {
 	inBubbles(t, func(t *testing.T, d driver) {
 		s := open(t, memory, d, curlew.Server, nil)
 		start := time.Now()
@@ -155,8 +155,8 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
-// TestWriteTimeoutProgress: slow is not stuck.
-func TestWriteTimeoutProgress(t *testing.T) {
+// TestSL3_WriteTimeoutProgress: slow is not stuck.
+func TestSL3_WriteTimeoutProgress(t *testing.T) {
 	inBubbles(t, func(t *testing.T, d driver) {
 		o := still
 		s, _ := openWatched(t, d, curlew.Server, &o, &wstest.LinkOptions{Buffer: 32 << 10})
@@ -237,9 +237,9 @@ func TestWriterIdleTimeout(t *testing.T) {
 	})
 }
 
-// TestWindow: with nobody reading, so much is read ahead and no more; the clocks
+// TestSL5_Window: with nobody reading, so much is read ahead and no more; the clocks
 // stand still, and nothing is lost when reading begins.
-func TestWindow(t *testing.T) {
+func TestSL5_Window(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := wstest.NewLink(nil)
 		c := curlew.NewConn(a, curlew.Server, nil)
@@ -275,9 +275,9 @@ func TestWindow(t *testing.T) {
 	})
 }
 
-// TestSlowCallback: while a callback takes its time, pings and the Close are
+// TestSL5_SlowCallback: while a callback takes its time, pings and the Close are
 // answered.
-func TestSlowCallback(t *testing.T) {
+func TestSL5_SlowCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := wstest.NewLink(nil)
 		c := curlew.NewConn(a, curlew.Server, nil)
@@ -308,8 +308,8 @@ func TestSlowCallback(t *testing.T) {
 	})
 }
 
-// TestHalfDead: a peer that vanished, behind a black hole.
-func TestHalfDead(t *testing.T) {
+// TestRX16_RX17_HalfDead: a peer that vanished, behind a black hole.
+func TestRX16_RX17_HalfDead(t *testing.T) {
 	inBubbles(t, func(t *testing.T, d driver) {
 		s, w := openWatched(t, d, curlew.Server, nil, nil)
 		w.Peer().DropAfter(0)
