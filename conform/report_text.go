@@ -8,7 +8,8 @@ import (
 )
 
 // WriteText writes a summary for a terminal: counts per section, then what was
-// found. With verbose traces are whole, and of all cases that have one.
+// found, the worst last. Of the cases in which the same rule was broken the first
+// is shown. With verbose all are, traces are whole, and of all cases that have one.
 func (r *Report) WriteText(w io.Writer, verbose bool) error {
 	var b strings.Builder
 	r.textHead(&b)
@@ -20,11 +21,8 @@ func (r *Report) WriteText(w io.Writer, verbose bool) error {
 			}
 		}
 	} else {
-		r.textGroups(&b)
-		for i := range r.Results {
-			if f := &r.Results[i]; f.Verdict() >= NonStrict {
-				f.text(&b, false)
-			}
+		for v := Informational; v <= Failed; v++ {
+			r.textGroups(&b, v)
 		}
 	}
 	b.WriteString("\n" + r.Sum() + "\n")
@@ -77,36 +75,52 @@ func (r *Report) textTable(b *strings.Builder) {
 // wide is the width of a verdict's column.
 func wide(v Verdict) int { return max(4, len(v.String())) }
 
-// textGroups are the findings that are no failures: those for which the same was
-// seen stand together.
-func (r *Report) textGroups(b *strings.Builder) {
-	type group struct {
-		verdict string
-		note    string
-		ids     []string
-	}
-	var groups []*group
+// textGroups are the findings with a verdict. Those for which the same was seen, or
+// from NON-STRICT on those that broke the same rule, stand together.
+func (r *Report) textGroups(b *strings.Builder, v Verdict) {
+	var groups [][]*Finding
 	for i := range r.Results {
 		f := &r.Results[i]
-		if v := f.Verdict(); v == OK || v >= NonStrict {
+		if f.Verdict() != v {
 			continue
 		}
-		at := slices.IndexFunc(groups, func(g *group) bool { return g.verdict == f.verdictText() && g.note == f.Note })
+		at := slices.IndexFunc(groups, func(g []*Finding) bool {
+			same := g[0].Note == f.Note
+			if v >= NonStrict && f.Rule != "" {
+				same = g[0].Rule == f.Rule
+			}
+			return same && g[0].verdictText() == f.verdictText()
+		})
 		if at < 0 {
 			at = len(groups)
-			groups = append(groups, &group{verdict: f.verdictText(), note: f.Note})
+			groups = append(groups, nil)
 		}
-		groups[at].ids = append(groups[at].ids, f.ID)
+		groups[at] = append(groups[at], f)
 	}
 	for _, g := range groups {
-		const most = 8
-		ids := g.ids
-		more := ""
-		if n := len(ids) - most; n > 1 {
-			ids, more = ids[:most], fmt.Sprintf(" and %d more", n)
+		if v < NonStrict {
+			fmt.Fprintf(b, "\n%s  %s\n  seen: %s\n", names(g), g[0].verdictText(), visible(g[0].Note))
+			continue
 		}
-		fmt.Fprintf(b, "\n%s  %s\n  seen: %s\n", strings.Join(ids, " ")+more, g.verdict, visible(g.note))
+		g[0].text(b, false)
+		if len(g) > 1 {
+			fmt.Fprintf(b, "  so, too: %s\n", names(g[1:]))
+		}
 	}
+}
+
+// names are the IDs of findings, or the first of many.
+func names(g []*Finding) string {
+	const most = 8
+	more := ""
+	if n := len(g) - most; n > 1 {
+		g, more = g[:most], fmt.Sprintf(" and %d more", n)
+	}
+	var ids []string
+	for _, f := range g {
+		ids = append(ids, f.ID)
+	}
+	return strings.Join(ids, " ") + more
 }
 
 // text is one finding.
