@@ -128,10 +128,11 @@ func TestLifeReloads(t *testing.T) {
 		began := time.Now()
 		for n := 0; ; {
 			for due := int(time.Since(began).Seconds() * float64(*lifeRate)); n < due; n++ {
+				client := n
 				clients.Go(func() {
 					begun := time.Now()
-					if err := visit(n); err != nil && failed.Add(1) < 10 {
-						t.Errorf("client %d: %v", n, err)
+					if err := visit(client); err != nil && failed.Add(1) < 10 {
+						t.Errorf("client %d: %v", client, err)
 					}
 					came.Add(1)
 					for took := int64(time.Since(begun)); ; {
