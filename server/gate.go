@@ -41,7 +41,7 @@ func gate(next http.Handler, methods map[string]bool) http.Handler {
 // say, or 0.
 func judge(r *http.Request, methods map[string]bool) int {
 	switch {
-	case r.ProtoMajor != 1 || r.ProtoMinor > 1:
+	case (r.ProtoMajor != 1 || r.ProtoMinor > 1) && !isGuest(r): // others may speak HTTP/2
 		return http.StatusHTTPVersionNotSupported
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return http.StatusMethodNotAllowed

@@ -210,6 +210,7 @@ func (g *generation) answered(next http.Handler) http.Handler {
 			http.Error(a, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 		}
 		a.finish()
+		a.restore(r)
 	})
 }
 

@@ -244,11 +244,7 @@ func (s *Server) Reload(to *site.Site) error {
 	for _, src := range l.unused {
 		src.Close()
 	}
-	if started {
-		last.retire()
-	} else {
-		last.release()
-	}
+	last.retire()
 	return nil
 }
 
