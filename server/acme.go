@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/acme"
@@ -17,13 +18,33 @@ import (
 )
 
 // An issuer fetches certificates by ACME. It outlives the generations whose sites
-// say the same of it, as what it has begun goes on: an order, a renewal.
+// say the same of it, as what it has begun goes on: an order, a renewal. One that no
+// site speaks of any more rests: its manager would renew for ever.
 type issuer struct {
 	server  *Server
 	domains []string
 	manager *autocert.Manager
 	answers http.Handler // to challenges by HTTP-01
 	proof   *tls.Config  // for challenges by TLS-ALPN-01
+	rests   atomic.Bool
+}
+
+var errRests = errors.New("the site does not name this authority or these domains any more")
+
+// RoundTrip is how the manager talks to the authority.
+func (is *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if is.rests.Load() {
+		return nil, errRests
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// useIssuer lets all issuers rest but that of the site in force, which may be nil.
+// Server.reload is held.
+func (s *Server) useIssuer(used *issuer) {
+	for _, is := range s.issuers {
+		is.rests.Store(is != used)
+	}
 }
 
 // issuerOf returns the issuer for what a site says.
@@ -37,8 +58,8 @@ func (s *Server) issuerOf(a *site.ACME) *issuer {
 		Cache:      autocert.DirCache(a.Cache.Value),
 		HostPolicy: autocert.HostWhitelist(a.Domains.Value...),
 		Email:      a.Email.Value,
-		Client:     &acme.Client{DirectoryURL: a.Directory.Value, UserAgent: "curlew"},
 	}}
+	is.manager.Client = &acme.Client{DirectoryURL: a.Directory.Value, UserAgent: "curlew", HTTPClient: &http.Client{Transport: is}}
 	is.answers = is.manager.HTTPHandler(http.NotFoundHandler())
 	is.proof = &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{acme.ALPNProto}, GetCertificate: is.manager.GetCertificate,

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"curlew.example/curlew/server"
 	"curlew.example/curlew/wstest"
 )
 
@@ -122,5 +123,36 @@ func TestACMEUnreachable(t *testing.T) {
 	}
 	if log := r.log.String(); !strings.Contains(log, "no certificate from the authority") || !strings.Contains(log, "other.example") {
 		t.Errorf("%s", log)
+	}
+}
+
+// Over a reload who fetches certificates goes on with what he has begun, if the
+// site says the same of that. Who is not named any more asks no authority for
+// anything; he may be named again.
+func TestACMEAfterReload(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{ @tls, routes: [] }`, nil)
+	with := func(acme string) string {
+		return strings.Replace(r.expand(`{ @tls, routes: [] }`), "key: 'site.key'", "key: '"+r.dir+"/site.key', "+acme, 1)
+	}
+	of := func(domains string) string {
+		return `acme: { domains: ` + domains + `, directory: 'https://127.0.0.1:1/', cache: '` + r.dir + `' }`
+	}
+	for i, c := range []struct{ acme, active, resting string }{
+		{of("'one.example'"), "one.example", ""},
+		{of("'one.example'"), "one.example", ""},
+		{of("['one.example', 'two.example']"), "one.example two.example", "one.example"},
+		{of("'one.example'") + ", clientCA: 'missing'", "one.example two.example", "one.example"},
+		{"", "", "one.example,one.example two.example"},
+		{of("'one.example'"), "one.example", "one.example two.example"},
+	} {
+		s := strings.Replace(with(c.acme), "'site.pem'", "'"+r.dir+"/site.pem'", 1)
+		if err := r.Reload(parse(t, s)); (err != nil) != (i == 3) {
+			t.Fatal(i, err)
+		}
+		active, resting := server.Issuers(r.Server)
+		if strings.Join(active, ",") != c.active || strings.Join(resting, ",") != c.resting {
+			t.Errorf("%d: active %q, resting %q", i, active, resting)
+		}
 	}
 }

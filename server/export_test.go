@@ -1,9 +1,13 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"curlew.example/curlew/server/site"
@@ -66,3 +70,21 @@ func Coming(s *Server) int {
 
 // SetExpiryClock has tokens expire by another clock. There are none yet.
 func SetExpiryClock(s *Server, now func() time.Time) { s.expiries.now = now }
+
+// Issuers returns, sorted, the domains of those who may talk to an authority, and
+// of those who may not.
+func Issuers(s *Server) (active, resting []string) {
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	for _, is := range s.issuers {
+		r, _ := http.NewRequest("GET", "https://127.0.0.1:1/", nil)
+		if _, err := is.RoundTrip(r); errors.Is(err, errRests) {
+			resting = append(resting, strings.Join(is.domains, " "))
+		} else {
+			active = append(active, strings.Join(is.domains, " "))
+		}
+	}
+	slices.Sort(active)
+	slices.Sort(resting)
+	return active, resting
+}

@@ -26,6 +26,7 @@ type generation struct {
 	server  *Server
 	site    *site.Site
 	tls     *tls.Config // nil: none
+	issuer  *issuer     // nil: none
 	http    *http.Server
 	inlet   *inlet
 	methods map[string]bool    // that handlers see
@@ -63,10 +64,9 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 			wrong = append(wrong, at.Errorf("%v", err))
 		}
 	}
-	var fetching *issuer
 	if from.TLS != nil {
 		var err error
-		g.tls, fetching, err = s.newTLS(from.TLS)
+		g.tls, g.issuer, err = s.newTLS(from.TLS)
 		collect(from.TLS.From, err)
 	}
 	table := &route.Table{Pass: g.guardOf("", &from.Access)}
@@ -90,7 +90,7 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 	if len(from.Routes) == 0 {
 		s.log.Warn("there are no routes: every request is answered 404")
 	}
-	g.http = g.newHTTP(g.answered(gate(fetching.challenges(table), g.methods)))
+	g.http = g.newHTTP(g.answered(gate(g.issuer.challenges(table), g.methods)))
 	return g, nil
 }
 

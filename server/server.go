@@ -241,6 +241,7 @@ func (s *Server) Reload(to *site.Site) error {
 		}
 	}
 	s.mu.Unlock()
+	s.useIssuer(next.issuer)
 	for _, src := range l.unused {
 		src.Close()
 	}
