@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -120,7 +121,12 @@ func (h *head) bytes() []byte {
 
 // say writes a head and what is behind it.
 func (s *session) say(h *head) error {
-	s.note(true, "HTTP "+excerpt([]byte(h.first)))
+	if h.raw == nil {
+		s.note(true, "HTTP "+excerpt([]byte(h.first)))
+		s.noteFields(true, h.fields)
+	} else {
+		s.note(true, "HTTP "+excerpt(h.raw))
+	}
 	p := append(h.bytes(), s.encode(h.frames)...)
 	if h.halfway != nil {
 		s.write(p[:len(p)/2])
@@ -135,6 +141,39 @@ func (s *session) say(h *head) error {
 	}
 	return nil
 }
+
+// noteFields puts the fields of a head into the trace, but not those that nearly
+// every head has, where they are as they should be, and none that may be a secret.
+func (s *session) noteFields(sent bool, fields []field) {
+	const most, bytes = 20, 200
+	count := make(map[string]int)
+	for _, f := range fields {
+		count[strings.ToLower(f.name)]++
+	}
+	n := 0
+	for _, f := range fields {
+		once := count[strings.ToLower(f.name)] == 1
+		if s.target != nil && slices.Contains(s.target.Header[f.name], f.value) || strings.EqualFold(f.name, "Set-Cookie") {
+			continue
+		}
+		switch line := f.name + ": " + strings.TrimSpace(f.value); {
+		case once && slices.Contains(plainFields, line), s.target != nil && once && line == "Host: "+s.target.Host:
+			continue
+		case once && (f.name == "Sec-WebSocket-Key" && len(line) == 43 || f.name == "Sec-WebSocket-Accept" && len(line) == 50 || f.name == "Date"):
+			continue
+		case n == most:
+			s.note(sent, "HTTP   and more fields")
+			return
+		case len(line) > bytes:
+			s.note(sent, "HTTP   "+strconv.QuoteToGraphic(line[:bytes])+"…")
+		default:
+			s.note(sent, "HTTP   "+strconv.QuoteToGraphic(line))
+		}
+		n++
+	}
+}
+
+var plainFields = []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"}
 
 // acceptKey is RFC 6455, 4.2.2.
 func acceptKey(key string) string {

@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -15,6 +16,16 @@ type message struct {
 
 // A request is a client's.
 type request = message
+
+// fieldsOf are the fields of a head, as far as it has some, right or wrong.
+func fieldsOf(head []byte) (all []field) {
+	for line := range bytes.Lines(head) {
+		if name, value, ok := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(":")); ok {
+			all = append(all, field{string(name), string(value)})
+		}
+	}
+	return all
+}
 
 // values are those of all fields of that name.
 func (m *message) values(name string) []string {

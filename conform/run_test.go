@@ -3,12 +3,14 @@ package conform
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -45,6 +47,29 @@ func TestHeaderInOrder(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
+}
+
+// A trace has the fields that matter, and no secrets.
+func TestFieldsInTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := targetAt(t, func(_ int, c net.Conn) {
+			defer c.Close()
+			c.Read(make([]byte, 4096))
+			io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nSet-Cookie: a=secret\r\nX-Why: \x1b[2J\r\nDate: now\r\nX-Long: "+strings.Repeat("a", 1000)+"\r\n"+strings.Repeat("X: y\r\n", 30)+"\r\n")
+		})
+		target.Header = http.Header{"Authorization": {"Basic secret"}, "Cookie": {"a=secret"}}
+		r := testServer(t.Context(), caseNamed(t, "8.27.1"), target, (&Options{Traces: true}).filled())
+		var all []string
+		for _, l := range r.Trace {
+			all = append(all, l.Text)
+		}
+		want := []string{`HTTP "GET / HTTP/1.1"`, `HTTP   "Sec-WebSocket-Extensions: x-unknown x-two"`, `HTTP "HTTP/1.1 403 Forbidden"`,
+			`HTTP   "X-Why: \x1b[2J"`, `HTTP   "X-Long: ` + strings.Repeat("a", 192) + `"…`}
+		want = append(want, slices.Repeat([]string{`HTTP   "X: y"`}, 18)...)
+		if want = append(want, "HTTP   and more fields"); len(all) < len(want) || !slices.Equal(all[:len(want)], want) {
+			t.Errorf("%q", all)
+		}
+	})
 }
 
 func TestOptionsFilled(t *testing.T) {

@@ -367,6 +367,7 @@ func (s *session) read(http bool) {
 			head := bytes.Clone(buf[:used])
 			if used > 0 {
 				s.note(false, "HTTP "+excerpt(head[:firstLine(head)]))
+				s.noteFields(false, fieldsOf(head[firstLine(head):]))
 			}
 			if i < 0 {
 				s.noteEnd(err)
