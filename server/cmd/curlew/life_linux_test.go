@@ -243,3 +243,36 @@ func TestLifeDrain(t *testing.T) {
 		t.Errorf("one of them was closed %v from the time that is its", worst)
 	}
 }
+
+// A server that is stopped while it reloads says so last: a READY behind it would be
+// taken for the end of a reload.
+func TestLifeStopWhileReloading(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, `{ listen: '@at', routes: [{ handler: 'echo' }] }`)
+	os.Remove(l.file)
+	if err := syscall.Mkfifo(l.file, 0o600); err != nil { // nobody writes it
+		t.Fatal(err)
+	}
+	l.signal(syscall.SIGHUP)
+	l.m.want("RELOADING", "1")
+	l.signal(syscall.SIGHUP) // and once more
+	l.signal(syscall.SIGTERM)
+	for l.m.told()["STOPPING"] == "" { // both signals may be seen at once
+	}
+	if err := l.cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, l.log.String())
+	}
+	l.m.c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	for p := make([]byte, 4096); ; {
+		n, err := l.m.c.Read(p)
+		if err != nil {
+			break
+		}
+		if strings.Contains(string(p[:n]), "READY=1") || strings.Contains(string(p[:n]), "RELOADING=1") {
+			t.Errorf("told %q behind the end", p[:n])
+		}
+	}
+	if strings.Contains(l.log.String(), "not reloaded") {
+		t.Errorf("the file is blamed:\n%s", l.log.String())
+	}
+}

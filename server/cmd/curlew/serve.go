@@ -81,26 +81,24 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 	for _, name := range inherited.Unused() {
 		log.Warn("an inherited socket is in no listen of the site; nobody answers there", "socket", name)
 	}
-	tell := func(lines ...string) {
-		if err := systemd.Notify(lines...); err != nil {
-			log.Warn(err.Error())
-		}
-	}
-	tell("READY=1", "STATUS=listening on "+strings.Join(srv.URLs(), " "))
+	manager := &serviceManager{log: log}
+	manager.tell("READY=1", "STATUS=listening on "+strings.Join(srv.URLs(), " "))
 	ctx, cancel := context.WithCancel(ctx)
 	told := make(chan struct{})
-	context.AfterFunc(ctx, func() { defer close(told); tell("STOPPING=1", "STATUS=draining") })
+	context.AfterFunc(ctx, func() { defer close(told); manager.tellLast("STOPPING=1", "STATUS=draining") })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
+		for ctx.Err() == nil {
 			select {
 			case <-again:
-				tell(systemd.Reloading()...)
-				status := c.reload(ctx, srv, level, log, p)
-				tell("READY=1", "STATUS="+status)
 			case <-ctx.Done():
 				return
+			}
+			manager.tell(systemd.Reloading()...)
+			status := c.reload(ctx, srv, level, log, p)
+			if ctx.Err() == nil {
+				manager.tell("READY=1", "STATUS="+status)
 			}
 		}
 	}()
@@ -128,6 +126,9 @@ func (c *serve) reload(ctx context.Context, srv *server.Server, level *slog.Leve
 			}
 			return "listening on " + strings.Join(srv.URLs(), " ")
 		}
+	}
+	if ctx.Err() != nil {
+		return "" // nobody is to blame
 	}
 	log.Error("not reloaded; everything stays as it was", "file", c.File, "error", printable(err.Error()))
 	return "not reloaded: " + printable(err.Error())

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Sockets are those that the service manager has opened. They stay open until the
@@ -111,6 +112,10 @@ func is(have net.Addr, network, address string) bool {
 	return false
 }
 
+// patience is how long a service manager may take to be told something: one that
+// hangs must not keep us.
+const patience = time.Second
+
 // Notify tells the service manager of a state: lines such as "READY=1". Without
 // one that wants to know it does nothing.
 func Notify(lines ...string) error {
@@ -123,11 +128,14 @@ func Notify(lines ...string) error {
 		return fmt.Errorf("the service manager is not told: %w", err)
 	}
 	defer c.Close()
+	c.SetWriteDeadline(time.Now().Add(patience))
 	for i, l := range lines {
 		lines[i] = strings.ReplaceAll(l, "\n", " ")
 	}
-	_, err = c.Write([]byte(strings.Join(lines, "\n")))
-	return err
+	if _, err := c.Write([]byte(strings.Join(lines, "\n"))); err != nil {
+		return fmt.Errorf("the service manager is not told: %w", err)
+	}
+	return nil
 }
 
 // Reloading is what Notify says when a reload begins; READY=1 ends it.
