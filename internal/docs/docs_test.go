@@ -129,6 +129,10 @@ func program(b block) string {
 	return s.String()
 }
 
+// elsewhere has the pages whose Go blocks a test of another module compiles and
+// runs.
+var elsewhere = map[string]string{"docs/embedding.md": "server/embedding_page_test.go: TestEmbeddingPage"}
+
 // TestGo vets every Go block, as a stranger's module that requires the library.
 func TestGo(t *testing.T) {
 	abs, err := filepath.Abs(root)
@@ -151,7 +155,16 @@ func TestGo(t *testing.T) {
 		t.Fatal("no Go blocks: where is the README's server?")
 	}
 	write("go.mod", "module stranger.example\n\ngo 1.26\n\nrequire curlew.example/curlew v0.0.0\n\nreplace curlew.example/curlew => "+abs+"\n")
+	for page, where := range elsewhere {
+		file, text, _ := strings.Cut(where, ": ")
+		if !contains(t, file, "func "+text) {
+			t.Errorf("%s is said to be run by %s, which is not there", page, where)
+		}
+	}
 	for i, b := range all {
+		if elsewhere[b.page] != "" {
+			continue
+		}
 		name := "snippet.go"
 		if strings.Contains(b.text, "*testing.T") {
 			name = "snippet_test.go"
