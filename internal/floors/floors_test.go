@@ -39,6 +39,10 @@ var rules = []rule{
 	{dir: ".", own: lower + " internal/core internal/poll", not: "syscall", why: "floor 2: drivers; only internal/poll talks to the kernel by itself"},
 	{dir: "wstest", own: lib, why: "floor 3: what users could write themselves"},
 	{dir: "conform", own: lib + " internal/deflate", why: "floor 3: judges the library from outside, with readers and writers of its own; only the DEFLATE codec is shared"},
+	{dir: "hub/proto", not: clock + " net/*", why: "floor 0: values and their text"},
+	{dir: "hub", own: lib + " hub/proto", why: "floor 3: channels over connections, whatever carries them"},
+	{dir: "hub/client", own: lib + " hub/proto", why: "floor 3: the other end; it never sees the hub"},
+	{dir: "hub/hubtest", own: "hub hub/proto", why: "floor 4: what every broker must pass"},
 	{dir: "fallback", own: lib + " internal/handshake", why: "floor 3: sessions over plain HTTP for any handler; it never looks into the bytes"},
 	{dir: "examples/*", own: lib + " wstest", why: "floor 3: what users could write themselves"},
 	{dir: "server/site", why: "floor 4: values and their decoder, for whoever reads a site file"},
@@ -59,7 +63,7 @@ var rules = []rule{
 	{dir: "bench/*", own: lib + " bench/internal/peer", why: "ours, measured from outside as a user would write it"},
 
 	// Only tests live here.
-	{dir: "internal/floors"}, {dir: "internal/testenv"}, {dir: "internal/docs"}, {dir: "internal/modpath"},
+	{dir: "internal/floors"}, {dir: "internal/testenv"}, {dir: "internal/docs"}, {dir: "internal/modpath"}, {dir: "internal/rows"},
 	{dir: "server/e2e"}, {dir: "server/interop"}, {dir: "server/internal/thirdparty"},
 }
 

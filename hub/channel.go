@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"context"
+	"hash/maphash"
+	"slices"
+	"sync"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/hub/proto"
+)
+
+// channels are those of a part of the names that somebody here is subscribed to.
+type channels struct {
+	mu   sync.Mutex
+	open map[string]*channel
+}
+
+func (cs *channels) number() int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.open)
+}
+
+// A channel is the subscribers of this node. It is the Sink of the broker.
+type channel struct {
+	hub  *Hub
+	name string
+	ns   *Namespace
+
+	users   int           // of the channels' lock: who holds it
+	ready   chan struct{} // closed when the broker listens; nil when that is long over
+	failure error         // why it does not
+
+	mu   sync.Mutex // guards the following, and the subscriptions; never held while waiting
+	top  Position   // of the last message that was delivered
+	subs []*subscription
+}
+
+// hold returns the channel with that name, which the broker delivers to. release
+// must be called.
+func (h *Hub) hold(ctx context.Context, name string, ns *Namespace) (*channel, error) {
+	cs := &h.shards[maphash.String(h.seed, name)%uint64(len(h.shards))]
+	cs.mu.Lock()
+	if cs.open == nil {
+		cs.open = make(map[string]*channel)
+	}
+	ch := cs.open[name]
+	made := ch == nil
+	if made {
+		ch = &channel{hub: h, name: name, ns: ns, ready: make(chan struct{})}
+		cs.open[name] = ch
+	}
+	ch.users++
+	ready := ch.ready
+	cs.mu.Unlock()
+	if made {
+		at, err := h.broker.Subscribe(ctx, name, ch)
+		ch.mu.Lock()
+		if err == nil && (ch.top.Epoch != at.Epoch || ch.top.Offset < at.Offset) {
+			ch.top = at
+		}
+		ch.mu.Unlock()
+		cs.mu.Lock()
+		ch.failure, ch.ready = err, nil
+		if err != nil && cs.open[name] == ch {
+			delete(cs.open, name)
+		}
+		cs.mu.Unlock()
+		close(ready)
+	} else if ready != nil {
+		<-ready
+	}
+	cs.mu.Lock()
+	err := ch.failure
+	cs.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return ch, nil
+}
+
+// release lets go of a channel. The last one ends the broker's deliveries.
+func (ch *channel) release() {
+	h := ch.hub
+	cs := &h.shards[maphash.String(h.seed, ch.name)%uint64(len(h.shards))]
+	cs.mu.Lock()
+	ch.users--
+	last := ch.users == 0
+	if last {
+		delete(cs.open, ch.name)
+	}
+	cs.mu.Unlock()
+	if last {
+		h.broker.Unsubscribe(ch.name, ch)
+	}
+}
+
+// A delivery is a message, or an event without one, framed once for all who get it.
+type delivery struct {
+	*Message
+	framed *curlew.Prepared
+}
+
+func newDelivery(m *Message) *delivery {
+	return &delivery{m, curlew.Prepare(curlew.Text, proto.AppendMessage(nil, &m.Message))}
+}
+
+func newEvent(a *proto.Answer) *delivery {
+	return &delivery{nil, curlew.Prepare(curlew.Text, a.Append(nil))}
+}
+
+// Deliver gives a message to all subscribers. It is called by the broker.
+func (ch *channel) Deliver(m *Message) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.top = m.Position
+	if len(ch.subs) == 0 {
+		return
+	}
+	d := newDelivery(m)
+	for _, s := range ch.subs {
+		s.deliverLocked(d)
+	}
+}
+
+// Joined and Left tell the other subscribers, if the namespace says so. They are
+// called by the broker.
+func (ch *channel) Joined(m *Member) {
+	ch.tell(m, &proto.Answer{Join: &proto.Event{Channel: ch.name, Member: *m.proto()}})
+}
+
+func (ch *channel) Left(m *Member) {
+	ch.tell(m, &proto.Answer{Leave: &proto.Event{Channel: ch.name, Member: *m.proto()}})
+}
+
+func (ch *channel) tell(m *Member, a *proto.Answer) {
+	if !ch.ns.JoinLeave {
+		return
+	}
+	d := newEvent(a)
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	for _, s := range ch.subs {
+		if s.client.id != m.Connection {
+			s.eventLocked(d)
+		}
+	}
+}
+
+// proto returns the member as clients are told.
+func (m *Member) proto() *proto.Member {
+	p := &proto.Member{Connection: m.Connection, Info: m.Info}
+	if m.User != "" {
+		p.User = &m.User
+	}
+	return p
+}
+
+// add makes a client a subscriber, whose messages wait.
+func (ch *channel) add(c *Client) (s *subscription, at Position) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	s = &subscription{ch: ch, client: c, at: len(ch.subs), state: waiting, cursor: ch.top.Offset}
+	ch.subs = append(ch.subs, s)
+	return s, ch.top
+}
+
+// spare is how many places of subscribers a channel may keep without need.
+const spare = 64
+
+// end takes a subscription out of its channel, which it lets go of.
+func (s *subscription) end() {
+	ch := s.ch
+	ch.mu.Lock()
+	last := len(ch.subs) - 1
+	moved := ch.subs[last]
+	ch.subs[s.at], moved.at = moved, s.at
+	ch.subs[last] = nil
+	ch.subs = ch.subs[:last]
+	if n := cap(ch.subs); n > spare && last < n/4 {
+		ch.subs = slices.Clone(ch.subs)
+	}
+	s.at, s.behind = -1, nil
+	ch.mu.Unlock()
+	ch.release()
+}

@@ -1,0 +1,210 @@
+package hub
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/hub/proto"
+)
+
+// A Client is a connection to the hub.
+type Client struct {
+	hub     *Hub
+	id      string
+	request *http.Request // that opened the connection; may be nil
+	conn    *curlew.Conn
+	ctx     context.Context // ends with the connection
+	cancel  func()
+
+	bucket bucket // what it may publish; of the callbacks
+
+	mu       sync.Mutex // taken behind that of a channel, guards the following
+	said     bool       // hello
+	ended    bool
+	who      *Identity
+	timer    *time.Timer // for hello, then for the token
+	subs     map[string]*subscription
+	catching []*subscription // those that catch up
+	running  bool            // somebody sees to them
+}
+
+// Connection returns the name of the connection, which nobody else has.
+func (c *Client) Connection() string { return c.id }
+
+// User returns the name of the user, "" for nobody in particular.
+func (c *Client) User() string { return c.identity().User }
+
+// Conn returns the connection itself.
+func (c *Client) Conn() *curlew.Conn { return c.conn }
+
+func (c *Client) identity() *Identity {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.who == nil {
+		return &Identity{}
+	}
+	return c.who
+}
+
+// opened is the event Open.
+func (c *Client) opened(conn *curlew.Conn) {
+	c.conn = conn
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer = time.AfterFunc(c.hub.set.HelloTimeout, func() { conn.Close(proto.CloseTimeout, "no hello") })
+}
+
+// message is the event Message: requests, which are done one after the other.
+func (c *Client) message(conn *curlew.Conn, t curlew.Type, p []byte) {
+	if t != curlew.Text {
+		conn.Close(curlew.UnsupportedData, "the hub speaks text")
+		return
+	}
+	err := proto.Parse(p, func(r *proto.Request) bool {
+		c.do(r)
+		return c.conn.Err() == nil
+	})
+	if err != nil {
+		conn.Close(curlew.InvalidPayload, "not JSON")
+	}
+}
+
+// writable is the event Writable: there is room again.
+func (c *Client) writable(*curlew.Conn) {
+	c.mu.Lock()
+	list := make([]*subscription, 0, len(c.subs))
+	for _, s := range c.subs {
+		list = append(list, s)
+	}
+	c.mu.Unlock()
+	for _, s := range list {
+		s.flush()
+	}
+}
+
+// gone is the event Close.
+func (c *Client) gone(*curlew.Conn, *curlew.CloseError) {
+	c.cancel()
+	h := c.hub
+	h.mu.Lock()
+	delete(h.clients, c.id)
+	h.mu.Unlock()
+	c.mu.Lock()
+	c.ended = true
+	c.timer.Stop()
+	subs := c.subs
+	c.subs = nil
+	c.mu.Unlock()
+	for _, s := range subs {
+		c.left(s, h.set.Grace)
+	}
+}
+
+// leaveChannel ends a subscription, if there is one.
+func (c *Client) leaveChannel(channel string, grace time.Duration) bool {
+	c.mu.Lock()
+	s := c.subs[channel]
+	delete(c.subs, channel)
+	c.mu.Unlock()
+	if s == nil {
+		return false
+	}
+	c.left(s, grace)
+	return true
+}
+
+func (c *Client) left(s *subscription, grace time.Duration) {
+	if s.ch.ns.present() {
+		c.hub.broker.Leave(s.ch.name, c.id, grace)
+	}
+	s.end()
+}
+
+func (ns *Namespace) present() bool { return ns.Presence || ns.JoinLeave }
+
+// tooSlow closes the connection of a client that does not keep up.
+func (c *Client) tooSlow() {
+	c.mu.Lock()
+	first := !c.ended
+	c.ended = true
+	c.mu.Unlock()
+	if first {
+		c.hub.stats.tooSlow.Add(1)
+	}
+	c.conn.Close(proto.CloseTooSlow, "too slow")
+}
+
+// say sends an answer. Answers are not lost: a client that asks and does not read
+// is not read from either.
+func (c *Client) say(a *proto.Answer) {
+	p := a.Append(nil)
+	if c.conn.Send(curlew.Text, p) == curlew.ErrQueueFull {
+		c.conn.Write(c.ctx, curlew.Text, p)
+	}
+}
+
+// catchUp has a subscription brought up to date. It does not wait.
+func (c *Client) catchUp(s *subscription) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.catching = append(c.catching, s)
+	if !c.running {
+		c.running = true
+		go c.catchAllUp()
+	}
+}
+
+// catchAllUp does a page of each at a time.
+func (c *Client) catchAllUp() {
+	for {
+		c.mu.Lock()
+		if len(c.catching) == 0 {
+			c.running = false
+			c.mu.Unlock()
+			return
+		}
+		s := c.catching[0]
+		c.catching = slices.Delete(c.catching, 0, 1)
+		c.mu.Unlock()
+		more, err := s.step(c.ctx)
+		switch {
+		case err != nil && c.ctx.Err() == nil && c.conn.Err() == nil:
+			if c.leaveChannel(s.ch.name, c.hub.set.Grace) {
+				e := c.hub.errorOf(err, proto.Unavailable)
+				c.say(&proto.Answer{Unsubscribed: &proto.Unsubscribed{Channel: s.ch.name, Code: e.Code}})
+			}
+		case err == nil && more:
+			c.mu.Lock()
+			c.catching = append(c.catching, s)
+			c.mu.Unlock()
+		}
+	}
+}
+
+// A bucket bounds how often something is done.
+type bucket struct {
+	left float64
+	last time.Time
+}
+
+// take takes one of so many a second, a second's worth of which may be taken at
+// once.
+func (b *bucket) take(rate int) bool {
+	now := time.Now()
+	if b.last.IsZero() {
+		b.left = float64(rate)
+	} else {
+		b.left = min(b.left+now.Sub(b.last).Seconds()*float64(rate), float64(rate))
+	}
+	b.last = now
+	if b.left < 1 {
+		return false
+	}
+	b.left--
+	return true
+}

@@ -1,0 +1,231 @@
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"hash/maphash"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/hub/proto"
+)
+
+// A Hub is channels and those who are connected to them. All methods may be called
+// at once.
+type Hub struct {
+	set    *settings
+	broker Broker
+	seed   maphash.Seed
+	shards [64]channels
+	stats  counters
+
+	mu      sync.Mutex // guards the following
+	clients map[string]*Client
+	closed  bool
+}
+
+// New returns a hub. It has nothing to do until clients come.
+func New(o *Options) (*Hub, error) {
+	set, err := o.settings()
+	if err != nil {
+		return nil, err
+	}
+	return &Hub{set: set, broker: set.Broker, seed: maphash.MakeSeed(), clients: make(map[string]*Client)}, nil
+}
+
+// Events returns what handles one connection, for curlew.Handle: it needs
+// curlew.Options with Subprotocols proto.Subprotocol and WhenFull
+// WhenFullDropNewest, which [Hub.ConnOptions] sets. r may be nil.
+func (h *Hub) Events(r *http.Request) *curlew.Events {
+	c := &Client{hub: h, id: rand.Text(), request: r}
+	return &curlew.Events{Open: c.opened, Message: c.message, Writable: c.writable, Close: c.gone}
+}
+
+// ConnOptions sets what connections of the hub need, and returns o; nil is the zero
+// value.
+func (h *Hub) ConnOptions(o *curlew.Options) *curlew.Options {
+	with := curlew.Options{}
+	if o != nil {
+		with = *o
+	}
+	with.Subprotocols, with.RequireSubprotocol = []string{proto.Subprotocol}, true
+	with.WhenFull, with.PreserveFrames, with.MaxPacket = curlew.WhenFullDropNewest, false, 0
+	return &with
+}
+
+// Publish publishes for the program: whatever namespaces and callbacks say about
+// who may. The namespace must be known.
+func (h *Hub) Publish(ctx context.Context, channel string, p *Publication) (Position, error) {
+	ns, e := h.namespace(channel)
+	if e != nil {
+		return Position{}, e
+	}
+	return h.publish(ctx, ns, channel, p)
+}
+
+func (h *Hub) publish(ctx context.Context, ns *Namespace, channel string, p *Publication) (Position, error) {
+	if len(p.Data) > h.set.limits.MessageBytes {
+		return Position{}, &proto.Error{Code: proto.TooBig, Message: "the data is longer than this hub takes"}
+	}
+	if len(p.Dedupe) > proto.MaxDedupe || len(p.Key) > proto.MaxKey {
+		return Position{}, &proto.Error{Code: proto.BadRequest, Message: "key or dedupe is too long"}
+	}
+	at, err := h.broker.Publish(ctx, channel, p, Keep(ns.History))
+	if err == nil {
+		h.stats.published.Add(1)
+	}
+	return at, err
+}
+
+// History returns messages of a channel.
+func (h *Hub) History(ctx context.Context, channel string, q Query) (*Page, error) {
+	if _, e := h.namespace(channel); e != nil {
+		return nil, e
+	}
+	return h.broker.History(ctx, channel, q)
+}
+
+// Members returns who is present in a channel.
+func (h *Hub) Members(ctx context.Context, channel string) ([]*Member, error) {
+	if _, e := h.namespace(channel); e != nil {
+		return nil, e
+	}
+	return h.broker.Members(ctx, channel)
+}
+
+// Disconnect closes, with 4503, the connections of a user, or the one with this
+// name, and returns how many there were on this node.
+func (h *Hub) Disconnect(user, connection, reason string) (n int) {
+	for _, c := range h.all() {
+		if connection != "" && c.id == connection || user != "" && c.User() == user {
+			c.conn.Close(proto.CloseThrownOut, reason)
+			n++
+		}
+	}
+	return n
+}
+
+// Unsubscribe ends the subscriptions of a user, or of one connection, to a channel,
+// tells the clients so with the code of an error, and returns how many there were on
+// this node.
+func (h *Hub) Unsubscribe(channel, user, connection, code string) (n int) {
+	for _, c := range h.all() {
+		if (connection != "" && c.id == connection || user != "" && c.User() == user) && c.leaveChannel(channel, 0) {
+			c.say(&proto.Answer{Unsubscribed: &proto.Unsubscribed{Channel: channel, Code: code}})
+			n++
+		}
+	}
+	return n
+}
+
+// Drain tells all clients to come back after about retry, and closes them with 4000
+// one after the other over that time, or until ctx is done.
+func (h *Hub) Drain(ctx context.Context, retry time.Duration) {
+	all := h.all()
+	began := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for i, c := range all {
+		timer.Reset(time.Until(began.Add(retry * time.Duration(i) / time.Duration(len(all)))))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Reset(0)
+		}
+		c.say(&proto.Answer{Drain: &proto.Drain{Retry: retry.Milliseconds()}})
+		c.conn.Close(proto.CloseDrain, "the server is stopping")
+	}
+}
+
+// Close ends the hub and its broker. Connections are closed with 4000.
+func (h *Hub) Close() error {
+	h.mu.Lock()
+	was := h.closed
+	h.closed = true
+	h.mu.Unlock()
+	if was {
+		return nil
+	}
+	for _, c := range h.all() {
+		c.conn.Close(proto.CloseDrain, "the hub has ended")
+	}
+	return h.broker.Close()
+}
+
+func (h *Hub) all() []*Client {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := make([]*Client, 0, len(h.clients))
+	for _, c := range h.clients {
+		list = append(list, c)
+	}
+	return list
+}
+
+// namespace returns the settings of a channel.
+func (h *Hub) namespace(channel string) (*Namespace, error) {
+	if len(channel) > h.set.limits.NameBytes || !proto.ValidName(channel) {
+		return nil, &proto.Error{Code: proto.BadRequest, Message: "this is no name of a channel"}
+	}
+	ns := h.set.Namespaces[proto.Namespace(channel)]
+	if ns == nil {
+		return nil, &proto.Error{Code: proto.UnknownChannel, Message: "there is no such namespace"}
+	}
+	return ns, nil
+}
+
+// errorOf is what clients are told of an error: those of the broker are logged and
+// not shown.
+func (h *Hub) errorOf(err error, code string) *proto.Error {
+	var e *proto.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if code == proto.Unavailable {
+		h.set.ErrorLog.Printf("hub: %v", err)
+	}
+	return &proto.Error{Code: code, Message: explained[code], Retry: code == proto.Unavailable}
+}
+
+// explained are what is said with a code where there is nothing more to say.
+var explained = map[string]string{
+	proto.Unavailable: "not possible at the moment", proto.Forbidden: "this is not allowed",
+	proto.Unauthorized: "the token is not accepted",
+}
+
+// counters are what Stats shows.
+type counters struct {
+	published, delivered, lost, tooSlow, resumed, notResumed atomic.Int64
+}
+
+// Stats are numbers of this node since it began.
+type Stats struct {
+	Clients  int // connected, and have said hello
+	Channels int // that they are subscribed to
+
+	Published  int64 // messages, by this node
+	Delivered  int64 // to its subscribers
+	Lost       int64 // for a subscriber that was too slow, and was told so
+	TooSlow    int64 // connections that were closed for that
+	Resumed    int64 // subscriptions with a position that missed nothing
+	NotResumed int64 // with one, that did
+}
+
+// Stats returns them.
+func (h *Hub) Stats() Stats {
+	s := Stats{
+		Published: h.stats.published.Load(), Delivered: h.stats.delivered.Load(), Lost: h.stats.lost.Load(),
+		TooSlow: h.stats.tooSlow.Load(), Resumed: h.stats.resumed.Load(), NotResumed: h.stats.notResumed.Load(),
+	}
+	h.mu.Lock()
+	s.Clients = len(h.clients)
+	h.mu.Unlock()
+	for i := range h.shards {
+		s.Channels += h.shards[i].number()
+	}
+	return s
+}

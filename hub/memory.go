@@ -1,0 +1,213 @@
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"hash/maphash"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"curlew.example/curlew/hub/proto"
+)
+
+// Memory is the broker for one node: everything is in its memory, and gone with it.
+// An idle channel without history costs about 200 bytes here, a stored message
+// about 160 and its data.
+type Memory struct {
+	seed   maphash.Seed
+	began  time.Time     // what instants are counted from: a clock that is set changes nothing
+	start  string        // of all epochs
+	epochs atomic.Uint64 // that were given
+	recent dedupes
+	shards [64]shard
+}
+
+// NewMemory returns one.
+func NewMemory() *Memory {
+	b := &Memory{seed: maphash.MakeSeed(), began: time.Now(), start: rand.Text()[:8]}
+	for i := range b.shards {
+		b.shards[i].broker = b
+		b.shards[i].streams = make(map[string]*stream)
+	}
+	return b
+}
+
+// now is this instant.
+func (b *Memory) now() time.Duration { return time.Since(b.began) }
+
+// A shard is a part of the channels.
+type shard struct {
+	broker *Memory
+
+	mu      sync.Mutex // taken before that of a stream, guards the following
+	streams map[string]*stream
+	due     agenda
+	timer   *time.Timer
+	closed  bool
+}
+
+// linger is how long a channel is remembered in which something was published and
+// of which nothing else is left, so that who returns learns that nothing is missing.
+const linger = time.Minute
+
+func (b *Memory) shard(channel string) *shard {
+	return &b.shards[maphash.String(b.seed, channel)%uint64(len(b.shards))]
+}
+
+// use calls f with the stream of a channel, which is made if it is not there, and
+// locked. Afterwards it is kept for as long as something is in it.
+func (b *Memory) use(channel string, f func(st *stream)) error {
+	sh := b.shard(channel)
+	sh.mu.Lock()
+	if sh.closed {
+		sh.mu.Unlock()
+		return errClosed
+	}
+	st := sh.streams[channel]
+	if st == nil {
+		st = &stream{name: channel, due: never, epoch: b.start + "-" + strconv.FormatUint(b.epochs.Add(1), 36), at: -1}
+		sh.streams[channel] = st
+	}
+	st.users++
+	sh.mu.Unlock()
+
+	st.mu.Lock()
+	f(st)
+	st.mu.Unlock()
+
+	sh.mu.Lock()
+	st.users--
+	sh.settleLocked(st)
+	sh.mu.Unlock()
+	return nil
+}
+
+// look calls f with the stream of a channel if there is one.
+func (b *Memory) look(channel string, f func(st *stream)) {
+	sh := b.shard(channel)
+	sh.mu.Lock()
+	st := sh.streams[channel]
+	sh.mu.Unlock()
+	if st != nil {
+		b.use(channel, f)
+	}
+}
+
+// settleLocked forgets a stream with nothing in it, or sees to it that it is looked
+// at when something of it is due.
+func (sh *shard) settleLocked(st *stream) {
+	if st.users > 0 || sh.streams[st.name] != st {
+		return
+	}
+	st.mu.Lock()
+	due, empty := st.dueLocked(sh.broker.now())
+	st.mu.Unlock()
+	if empty {
+		delete(sh.streams, st.name)
+		due = never
+	}
+	if sh.due.set(st, due) {
+		sh.setTimerLocked()
+	}
+}
+
+func (sh *shard) setTimerLocked() {
+	switch {
+	case len(sh.due) == 0:
+		if sh.timer != nil {
+			sh.timer.Stop()
+		}
+	case sh.timer == nil:
+		sh.timer = time.AfterFunc(sh.due[0].due-sh.broker.now(), sh.ring)
+	default:
+		sh.timer.Reset(sh.due[0].due - sh.broker.now())
+	}
+}
+
+// ring looks at the streams of which something is due.
+func (sh *shard) ring() {
+	now := sh.broker.now()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for len(sh.due) > 0 && sh.due[0].due <= now {
+		st := sh.due[0]
+		sh.due.set(st, never)
+		st.mu.Lock()
+		st.expireLocked(now)
+		st.mu.Unlock()
+		sh.settleLocked(st)
+	}
+	sh.setTimerLocked()
+}
+
+// Close forgets everything.
+func (b *Memory) Close() error {
+	for i := range b.shards {
+		sh := &b.shards[i]
+		sh.mu.Lock()
+		sh.closed, sh.streams, sh.due = true, make(map[string]*stream), nil
+		sh.setTimerLocked()
+		sh.mu.Unlock()
+	}
+	return nil
+}
+
+var errClosed = &proto.Error{Code: proto.Unavailable, Message: "the hub has ended"}
+
+func (b *Memory) Publish(_ context.Context, channel string, p *Publication, k Keep) (at Position, err error) {
+	err = b.use(channel, func(st *stream) {
+		now := b.now()
+		key := dedupeKey{channel, p.User, p.Dedupe}
+		if p.Dedupe != "" {
+			if was, ok := b.recent.find(key, now); ok {
+				at = was
+				return
+			}
+		}
+		m := st.publishLocked(p, k, now)
+		at = m.Position
+		if p.Dedupe != "" {
+			b.recent.add(key, at, now)
+		}
+	})
+	return at, err
+}
+
+func (b *Memory) Subscribe(_ context.Context, channel string, s Sink) (at Position, err error) {
+	err = b.use(channel, func(st *stream) {
+		st.sinks = append(st.sinks, s)
+		at = st.topLocked()
+	})
+	return at, err
+}
+
+func (b *Memory) Unsubscribe(channel string, s Sink) {
+	b.look(channel, func(st *stream) {
+		for i, have := range st.sinks {
+			if have == s {
+				st.sinks = append(st.sinks[:i:i], st.sinks[i+1:]...)
+				return
+			}
+		}
+	})
+}
+
+func (b *Memory) History(_ context.Context, channel string, q Query) (p *Page, err error) {
+	err = b.use(channel, func(st *stream) { p = st.historyLocked(q, b.now()) })
+	return p, err
+}
+
+func (b *Memory) Join(_ context.Context, channel string, m *Member) error {
+	return b.use(channel, func(st *stream) { st.joinLocked(m) })
+}
+
+func (b *Memory) Leave(channel, connection string, grace time.Duration) {
+	b.look(channel, func(st *stream) { st.leaveLocked(connection, b.now(), grace) })
+}
+
+func (b *Memory) Members(_ context.Context, channel string) (list []*Member, err error) {
+	b.look(channel, func(st *stream) { list = st.membersLocked() })
+	return list, nil
+}

@@ -1,0 +1,355 @@
+package hub
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/hub/proto"
+)
+
+// do does a request and answers it.
+func (c *Client) do(r *proto.Request) {
+	c.mu.Lock()
+	said := c.said
+	c.mu.Unlock()
+	if !said && r.Kind != proto.Hello {
+		c.conn.Close(curlew.PolicyViolation, "hello comes first")
+		return
+	}
+	a := &proto.Answer{}
+	var err error
+	switch {
+	case r.Err != nil:
+		err = r.Err
+	case r.Kind == proto.Hello && said:
+		err = &proto.Error{Code: proto.BadRequest, Message: "hello was said already"}
+	default:
+		err = c.answer(r, a)
+	}
+	if a.ID = r.ID; err != nil {
+		a = &proto.Answer{ID: r.ID, Error: c.hub.errorOf(err, proto.Unavailable)}
+	}
+	if a.Subscribed == nil { // which was said
+		c.say(a)
+	}
+	if e := a.Error; e != nil && r.Kind == proto.Hello {
+		switch e.Code {
+		case proto.Expired:
+			c.conn.Close(proto.CloseExpired, "the token has expired")
+		case proto.BadRequest:
+			c.conn.Close(proto.CloseBadRequest, "hello is not in order")
+		case proto.Unavailable, proto.Limit, proto.Internal:
+			c.conn.Close(curlew.TryAgainLater, "not possible at the moment")
+		default:
+			c.conn.Close(proto.CloseUnauthorized, "not authorized")
+		}
+	}
+}
+
+// answer does what is asked for.
+func (c *Client) answer(r *proto.Request, a *proto.Answer) (err error) {
+	switch r.Kind {
+	case proto.Hello:
+		a.Hello, err = c.hello(r.Token)
+	case proto.Refresh:
+		a.Refreshed, err = c.refresh(r.Token)
+	case proto.Subscribe:
+		a.Subscribed, err = c.subscribe(r)
+	case proto.Unsubscribe:
+		if !c.leaveChannel(r.Channel, 0) {
+			return &proto.Error{Code: proto.BadRequest, Message: "not subscribed"}
+		}
+		a.Unsubscribed = &proto.Unsubscribed{}
+	case proto.Publish:
+		a.Published, err = c.publish(r)
+	case proto.History:
+		a.History, err = c.history(r)
+	case proto.Presence:
+		a.Presence, err = c.presence(r.Channel)
+	}
+	return err
+}
+
+// identify asks who has a token.
+func (c *Client) identify(token string) (*Identity, error) {
+	if c.hub.set.Connect == nil {
+		return &Identity{}, nil
+	}
+	who, err := c.hub.set.Connect(c.ctx, c.request, token)
+	if err != nil {
+		return nil, c.hub.errorOf(err, proto.Unauthorized)
+	}
+	if who == nil {
+		who = &Identity{}
+	}
+	if !who.Expires.IsZero() && !time.Now().Before(who.Expires) {
+		return nil, &proto.Error{Code: proto.Expired, Message: "the token has expired"}
+	}
+	return who, nil
+}
+
+func (c *Client) hello(token string) (*proto.Welcome, error) {
+	who, err := c.identify(token)
+	if err != nil {
+		return nil, err
+	}
+	h := c.hub
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil, errClosed
+	}
+	h.clients[c.id] = c
+	h.mu.Unlock()
+	c.mu.Lock()
+	c.said = true
+	c.identifiedLocked(who)
+	c.mu.Unlock()
+	return &proto.Welcome{
+		Connection: c.id, Server: h.set.Server, Ping: h.set.Ping.Milliseconds(), Limits: h.set.limits,
+		User: who.User, Expires: millis(who.Expires),
+	}, nil
+}
+
+// identifiedLocked notes who the client is, and has it closed when that is over.
+func (c *Client) identifiedLocked(who *Identity) {
+	c.who = who
+	c.timer.Stop()
+	if !who.Expires.IsZero() && !c.ended {
+		c.timer = time.AfterFunc(time.Until(who.Expires), func() { c.conn.Close(proto.CloseExpired, "the token has expired") })
+	}
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// refresh takes a new token of the same user. What it allows no longer ends.
+func (c *Client) refresh(token string) (*proto.Refreshed, error) {
+	who, err := c.identify(token)
+	if err != nil {
+		return nil, err
+	}
+	if who.User != c.User() {
+		return nil, &proto.Error{Code: proto.Unauthorized, Message: "the token is another user's"}
+	}
+	c.mu.Lock()
+	c.identifiedLocked(who)
+	subs := make([]*subscription, 0, len(c.subs))
+	for _, s := range c.subs {
+		subs = append(subs, s)
+	}
+	c.mu.Unlock()
+	for _, s := range subs {
+		if err := c.maySubscribe(s.ch.ns, s.ch.name); err != nil && c.leaveChannel(s.ch.name, 0) {
+			e := c.hub.errorOf(err, proto.Forbidden)
+			c.say(&proto.Answer{Unsubscribed: &proto.Unsubscribed{Channel: s.ch.name, Code: e.Code}})
+		}
+	}
+	return &proto.Refreshed{Expires: millis(who.Expires)}, nil
+}
+
+var errForbidden = &proto.Error{Code: proto.Forbidden, Message: explained[proto.Forbidden]}
+
+func (who *Identity) right(channel string) Right {
+	i := slices.IndexFunc(who.Rights, func(g Right) bool { return g.matches(channel) })
+	if i < 0 {
+		return Right{}
+	}
+	return who.Rights[i]
+}
+
+// maySubscribe: whoever may subscribe may also ask for history and presence.
+func (c *Client) maySubscribe(ns *Namespace, channel string) error {
+	who := c.identity()
+	if !who.right(channel).Subscribe && !(ns.Subscribe == Default || ns.Subscribe == Anyone || ns.Subscribe == Users && who.User != "") {
+		return errForbidden
+	}
+	if f := c.hub.set.Subscribe; f != nil {
+		if err := f(c.ctx, c, channel); err != nil {
+			return c.hub.errorOf(err, proto.Forbidden)
+		}
+	}
+	return nil
+}
+
+func (c *Client) mayPublish(ns *Namespace, channel string) bool {
+	who := c.identity()
+	switch ns.Publish {
+	case Anyone:
+		return true
+	case Users:
+		if who.User != "" {
+			return true
+		}
+	case Default, Subscribers:
+		c.mu.Lock()
+		s := c.subs[channel]
+		c.mu.Unlock()
+		if s != nil {
+			return true
+		}
+	}
+	return who.right(channel).Publish
+}
+
+func (c *Client) publish(r *proto.Request) (*Position, error) {
+	h := c.hub
+	ns, err := h.namespace(r.Channel)
+	if err != nil {
+		return nil, err
+	}
+	if rate := h.set.PublishRate; rate > 0 && !c.bucket.take(rate) {
+		return nil, &proto.Error{Code: proto.Limit, Message: "too many messages in a second", Retry: true}
+	}
+	if !c.mayPublish(ns, r.Channel) {
+		return nil, errForbidden
+	}
+	p := &Publication{Data: bytes.Clone(r.Data), Binary: r.Binary, User: c.User(), Key: r.Key, Dedupe: r.Dedupe}
+	if f := h.set.Publish; f != nil {
+		if p, err = f(c.ctx, c, r.Channel, p); err != nil {
+			return nil, h.errorOf(err, proto.Forbidden)
+		}
+	}
+	at, err := h.publish(c.ctx, ns, r.Channel, p)
+	if err != nil {
+		return nil, err
+	}
+	return &at, nil
+}
+
+func (c *Client) history(r *proto.Request) (*proto.Page, error) {
+	ns, err := c.hub.namespace(r.Channel)
+	if err == nil {
+		err = c.maySubscribe(ns, r.Channel)
+	}
+	if err != nil {
+		return nil, err
+	}
+	limit := c.hub.set.MaxHistory
+	if r.Limit > 0 {
+		limit = min(limit, r.Limit)
+	}
+	p, err := c.hub.broker.History(c.ctx, r.Channel, Query{Since: r.Since, Limit: limit, Reverse: r.Reverse})
+	if err != nil {
+		return nil, err
+	}
+	return p.proto(), nil
+}
+
+// proto returns the page as clients are told.
+func (p *Page) proto() *proto.Page {
+	page := &proto.Page{Messages: make([]*proto.Published, len(p.Messages)), Position: p.Position, Lost: p.Lost}
+	for i, m := range p.Messages {
+		page.Messages[i] = m.Published()
+	}
+	return page
+}
+
+func (c *Client) presence(channel string) (*proto.Members, error) {
+	ns, err := c.hub.namespace(channel)
+	if err == nil {
+		err = c.maySubscribe(ns, channel)
+	}
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.members(channel)
+	return &proto.Members{Members: list}, err
+}
+
+func (c *Client) members(channel string) ([]proto.Member, error) {
+	all, err := c.hub.broker.Members(c.ctx, channel)
+	list := make([]proto.Member, len(all))
+	for i, m := range all {
+		list[i] = *m.proto()
+	}
+	return list, err
+}
+
+// subscribe makes the client a subscriber, answers, and then sends what is missing.
+// What is delivered before the answer waits.
+func (c *Client) subscribe(r *proto.Request) (a *proto.Subscribed, err error) {
+	h := c.hub
+	ns, err := h.namespace(r.Channel)
+	if err == nil {
+		err = c.maySubscribe(ns, r.Channel)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	have, again := len(c.subs), c.subs[r.Channel] != nil
+	c.mu.Unlock()
+	switch {
+	case again:
+		return nil, &proto.Error{Code: proto.BadRequest, Message: "subscribed already"}
+	case have >= h.set.limits.Channels:
+		return nil, &proto.Error{Code: proto.Limit, Message: "too many channels"}
+	}
+	ch, err := h.hold(c.ctx, r.Channel, ns)
+	if err != nil {
+		return nil, err
+	}
+	s, at := ch.add(c)
+	a = &proto.Subscribed{Channel: r.Channel, Position: at}
+	since, err := c.resume(s, r.Since, a)
+	if err != nil {
+		s.end()
+		return nil, err
+	}
+	c.mu.Lock()
+	if c.subs == nil {
+		c.subs = make(map[string]*subscription)
+	}
+	if !c.ended {
+		c.subs[r.Channel] = s
+	}
+	ended := c.ended
+	c.mu.Unlock()
+	if ended {
+		s.end()
+		return nil, errClosed
+	}
+	if ns.present() {
+		who := c.identity()
+		if err = h.broker.Join(c.ctx, r.Channel, &Member{User: who.User, Connection: c.id, Info: who.Info}); err == nil && r.Presence {
+			a.Members, err = c.members(r.Channel)
+		}
+		if err != nil {
+			c.leaveChannel(r.Channel, 0)
+			return nil, err
+		}
+	}
+	c.say(&proto.Answer{ID: r.ID, Subscribed: a})
+	s.start(since)
+	return a, nil
+}
+
+// resume says in the answer whether nothing is lost since the position that the
+// client had, and returns from where on messages are missing, nil if none are.
+func (c *Client) resume(s *subscription, since *Position, a *proto.Subscribed) (*Position, error) {
+	if since == nil {
+		return nil, nil
+	}
+	if *since != a.Position {
+		p, err := c.hub.broker.History(c.ctx, s.ch.name, Query{Since: since})
+		if err != nil {
+			return nil, err
+		}
+		if p.Lost {
+			c.hub.stats.notResumed.Add(1)
+			return nil, nil
+		}
+	}
+	c.hub.stats.resumed.Add(1)
+	if a.Recovered = true; *since == a.Position {
+		since = nil
+	}
+	return since, nil
+}

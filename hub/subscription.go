@@ -1,0 +1,240 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/hub/proto"
+)
+
+// A subscription is one client's to one channel. The channel's lock guards what
+// changes.
+type subscription struct {
+	ch     *channel
+	client *Client
+	at     int // in channel.subs; -1 when it is over
+
+	state    subState
+	answered bool        // the client knows of the subscription
+	missed   bool        // before that, more has come than can wait
+	cursor   int64       // offset of the last message that was queued for the client
+	behind   []*delivery // waits for room, in order; bounded
+}
+
+// A subState is how a subscription gets its messages.
+type subState int
+
+const (
+	live     subState = iota // as they are delivered
+	waiting                  // they wait in behind: the client's queue is full, or it has no answer yet
+	catching                 // from history, until nothing is missing
+)
+
+// maxBehind is how many messages wait for a slow subscriber.
+const maxBehind = 256
+
+// deliverLocked gives a message to the client, now or later.
+func (s *subscription) deliverLocked(d *delivery) {
+	switch {
+	case s.state == catching || d.Offset <= s.cursor:
+	case s.state == waiting:
+		s.waitLocked(d)
+	case d.Prev != s.cursor: // the broker has left some out
+		s.state = catching
+		s.client.catchUp(s)
+	case !s.sendLocked(d):
+		s.fullLocked(d)
+	}
+}
+
+// eventLocked gives the client an event. One that catches up may lose it if it is
+// slow too.
+func (s *subscription) eventLocked(d *delivery) {
+	switch {
+	case s.state == waiting:
+		s.waitLocked(d)
+	case !s.sendLocked(d):
+		s.fullLocked(d)
+	}
+}
+
+// sendLocked queues d for the client, and reports whether there was room.
+func (s *subscription) sendLocked(d *delivery) bool {
+	err := s.client.conn.SendPrepared(d.framed)
+	if errors.Is(err, curlew.ErrQueueFull) {
+		return false
+	}
+	// Another error is this client's, whose connection ends.
+	if d.Message != nil {
+		s.cursor = d.Offset
+		if err == nil {
+			s.ch.hub.stats.delivered.Add(1)
+		}
+	}
+	return true
+}
+
+// fullLocked is called when there is no room for d with the client.
+func (s *subscription) fullLocked(d *delivery) {
+	switch {
+	case s.ch.ns.WhenSlow == Disconnect:
+		s.client.tooSlow()
+	case s.state == live:
+		s.state = waiting
+		s.waitLocked(d)
+	}
+}
+
+// waitLocked keeps d until there is room. If there are too many, or a newer state of
+// the same thing has come, one is lost, of which the gap in the offsets tells.
+func (s *subscription) waitLocked(d *delivery) {
+	lose := -1
+	if s.ch.ns.WhenSlow == Conflate && d.Message != nil {
+		lose = slices.IndexFunc(s.behind, func(b *delivery) bool { return b.Message != nil && b.Key == d.Key })
+	}
+	if lose < 0 && len(s.behind) == maxBehind {
+		switch {
+		case !s.answered:
+			s.missed = true
+			return
+		case s.ch.ns.WhenSlow == Disconnect:
+			s.client.tooSlow()
+			return
+		}
+		lose = 0
+	}
+	if lose >= 0 {
+		s.behind = slices.Delete(s.behind, lose, lose+1)
+		s.ch.hub.stats.lost.Add(1)
+	}
+	s.behind = append(s.behind, d)
+}
+
+// start begins to give the client messages, which knows of the subscription now:
+// those behind an offset if since is one, else what waits.
+func (s *subscription) start(since *Position) {
+	s.ch.mu.Lock()
+	s.answered = true
+	if since == nil && !s.missed {
+		s.ch.mu.Unlock()
+		s.flush()
+		return
+	}
+	if since != nil {
+		s.cursor = since.Offset
+	}
+	for _, d := range s.behind {
+		if d.Message == nil {
+			s.sendLocked(d)
+		}
+	}
+	s.behind, s.state = nil, catching
+	s.ch.mu.Unlock()
+	s.client.catchUp(s)
+}
+
+// flush gives the client what waits, as far as there is room.
+func (s *subscription) flush() {
+	s.ch.mu.Lock()
+	defer s.ch.mu.Unlock()
+	if s.state != waiting || s.at < 0 {
+		return
+	}
+	for len(s.behind) > 0 {
+		d := s.behind[0]
+		if d.Message != nil && d.Prev > s.cursor && !s.gapLocked(d.Prev) || !s.sendLocked(d) {
+			if s.ch.ns.WhenSlow == Disconnect {
+				s.client.tooSlow()
+			}
+			return
+		}
+		s.behind = s.behind[1:]
+	}
+	s.behind, s.state = nil, live
+}
+
+// gapLocked announces that messages up to an offset are lost.
+func (s *subscription) gapLocked(to int64) bool {
+	d := newEvent(&proto.Answer{Gap: &proto.Gap{Channel: s.ch.name, From: s.cursor + 1, To: to}})
+	if !s.sendLocked(d) {
+		return false
+	}
+	s.cursor = to
+	return true
+}
+
+// pageSize is how many missed messages are held at once for a client.
+const pageSize = 32
+
+// step brings the client a page nearer to what is new, and reports whether there is
+// more to do. It waits for the client to take it.
+func (s *subscription) step(ctx context.Context) (more bool, err error) {
+	ch := s.ch
+	ch.mu.Lock()
+	since := Position{Epoch: ch.top.Epoch, Offset: s.cursor}
+	over := s.at < 0
+	ch.mu.Unlock()
+	if over {
+		return false, nil
+	}
+	p, err := ch.hub.broker.History(ctx, ch.name, Query{Since: &since, Limit: pageSize})
+	if err != nil {
+		return false, err
+	}
+	if p.Position.Epoch != since.Epoch {
+		return false, errEpoch
+	}
+	for _, m := range p.Messages {
+		if m.Prev > since.Offset {
+			err = s.write(ctx, &proto.Answer{Gap: &proto.Gap{Channel: ch.name, From: since.Offset + 1, To: m.Prev}}, nil, m.Prev)
+		}
+		if err == nil {
+			err = s.write(ctx, nil, m, m.Offset)
+		}
+		if err != nil {
+			return false, err
+		}
+		since.Offset = m.Offset
+	}
+	if len(p.Messages) == 0 && p.Position.Offset > since.Offset { // nothing of it is kept
+		to := p.Position.Offset
+		if err := s.write(ctx, &proto.Answer{Gap: &proto.Gap{Channel: ch.name, From: since.Offset + 1, To: to}}, nil, to); err != nil {
+			return false, err
+		}
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if s.at < 0 || s.cursor < ch.top.Offset {
+		return s.at >= 0, nil
+	}
+	s.state = live
+	return false, nil
+}
+
+// errEpoch: the broker has begun anew under our eyes.
+var errEpoch = &proto.Error{Code: proto.Unavailable, Message: "the channel has begun anew", Retry: true}
+
+// write gives the client a message or a gap, and waits until it is on its way.
+func (s *subscription) write(ctx context.Context, gap *proto.Answer, m *Message, cursor int64) error {
+	var p []byte
+	if gap != nil {
+		p = gap.Append(nil)
+		s.ch.hub.stats.lost.Add(gap.Gap.To - gap.Gap.From + 1)
+	} else {
+		p = proto.AppendMessage(nil, &m.Message)
+	}
+	s.ch.mu.Lock()
+	over := s.at < 0
+	s.cursor = cursor
+	s.ch.mu.Unlock()
+	if over {
+		return nil
+	}
+	err := s.client.conn.Write(ctx, curlew.Text, p)
+	if err == nil && m != nil {
+		s.ch.hub.stats.delivered.Add(1)
+	}
+	return err
+}
