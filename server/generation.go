@@ -90,6 +90,7 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 	if len(from.Routes) == 0 {
 		s.log.Warn("there are no routes: every request is answered 404")
 	}
+	g.warn()
 	g.http = g.newHTTP(g.answered(gate(g.issuer.challenges(table), g.methods)))
 	return g, nil
 }

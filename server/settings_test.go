@@ -34,7 +34,7 @@ import (
 //	connections, connectionsPerIP TestRX1RX2Connections, TestRX1Flood
 //	allow, deny                   TestAllowDeny
 //	rate.*                        TestRate, TestRateInTime, TestRX2RateMemory
-//	auth.*                        TestAU6AU7EveryHandler, TestAU10AU18Token, TestTokenExpires,
+//	auth.*                        TestAU6AU7AU8EveryHandler, TestAU10AU18Token, TestTokenExpires,
 //	                              TestRolesOfARoute; package auth
 //	trustedProxies                TestAU13Forwarded, TestOriginBehindProxy
 //	ping, pong                    TestSettingsOfARoute
@@ -169,7 +169,7 @@ func TestHandshakeSettings(t *testing.T) {
 
 // AU6: whatever its settings, an endpoint refuses the pages of others unless the
 // site lists them: every route with a WebSocket goes through one gate.
-func TestAU6EveryEndpointChecksOrigins(t *testing.T) {
+func TestAU6AU17EveryEndpointChecksOrigins(t *testing.T) {
 	t.Parallel()
 	r := start(t, `{ @plain, routes: [
 		{ match: '/a', handler: 'echo' }, { match: '/b', handler: 'echo', webSockets: { preserveFrames: true } },

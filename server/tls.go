@@ -115,9 +115,7 @@ func newKeeper(certificates []site.Certificate, log *slog.Logger) (*keeper, erro
 			wrong = append(wrong, c.Certificate.From.Errorf("%v; a chain and its key as PEM files", err))
 			continue
 		}
-		if info, err := os.Stat(p.key); err == nil && info.Mode().Perm()&0o004 != 0 {
-			log.Warn("everybody on this machine may read the private key", "file", p.key)
-		}
+		exposed(log, p.key, "the private key")
 		k.pairs = append(k.pairs, p)
 	}
 	if len(wrong) > 0 {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/http"
@@ -38,6 +39,12 @@ func (g *generation) users(a *site.Auth) (*auth.Guard, error) {
 	}
 	if o.Users != "" && g.inTheClear() {
 		g.server.log.Warn("passwords are sent in the clear: use https, or name the proxy that does in trustedProxies", "setting", a.From.String())
+	}
+	if o.Users != "" {
+		exposed(g.server.log, o.Users, "the hashes of passwords")
+	}
+	if o.JWT != nil && guard.Secret() {
+		exposed(g.server.log, cmp.Or(o.JWT.File, g.site.File), "the secret of tokens")
 	}
 	g.guards[a] = guard
 	return guard, nil

@@ -76,7 +76,7 @@ func basicAuth(name, password string) string {
 
 // AU6, AU7, AU8: what the top level wants of users holds for every handler there
 // is, plain and as a WebSocket, unless the route says otherwise.
-func TestAU6AU7EveryHandler(t *testing.T) {
+func TestAU6AU7AU8EveryHandler(t *testing.T) {
 	t.Parallel()
 	settings := map[string]string{
 		"static": "static: { directory: '.' }", "file": "file: { path: 'site.pem' }", "redirect": "redirect: { to: '/' }",

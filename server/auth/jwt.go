@@ -52,6 +52,22 @@ func newVerifier(o *JWT, tell func(string, error)) (*verifier, error) {
 	return v, err
 }
 
+// Secret reports whether tokens are checked with a secret, which whoever has it can
+// make tokens with.
+func (g *Guard) Secret() bool {
+	if g.jwt == nil {
+		return false
+	}
+	keys := g.jwt.keys
+	if g.jwt.file != nil {
+		keys = *g.jwt.file.get()
+	}
+	return slices.ContainsFunc(keys, func(k key) bool {
+		_, secret := k.value.([]byte)
+		return secret
+	})
+}
+
 const (
 	// maxToken bounds a token. A head has room for twice as much.
 	maxToken = 8 << 10

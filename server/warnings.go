@@ -1,0 +1,49 @@
+package server
+
+import (
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+
+	"curlew.example/curlew/server/site"
+)
+
+// warn tells of what a site allows that is dangerous to allow, once for each place
+// in its file.
+func (g *generation) warn() {
+	told := make(map[string]bool)
+	warn := func(from site.Place, what string) {
+		if at := from.String(); !told[at+what] {
+			told[at+what] = true
+			g.server.log.Warn(what, "setting", at)
+		}
+	}
+	for _, r := range g.site.Routes {
+		switch r.Handler.Value {
+		case "static", "respond", "redirect": // no WebSockets
+			continue
+		}
+		if slices.Contains(r.Origins.Value, "*") && r.Access.Auth == nil {
+			warn(r.Origins.From, "origins: pages of any site may connect, with what their visitors may")
+		}
+		if u := r.WebSockets.ValidateUTF; u.Set() && !u.Value {
+			warn(u.From, "validateUTF: text may hold bytes that are not UTF-8")
+		}
+	}
+}
+
+// exposed tells of a file that holds something secret and that others may read, or
+// that another user may change.
+func exposed(log *slog.Logger, name, what string) {
+	info, err := os.Stat(name)
+	if err != nil || runtime.GOOS == "windows" {
+		return
+	}
+	switch {
+	case info.Mode().Perm()&0o004 != 0:
+		log.Warn("everybody on this machine may read "+what, "file", name)
+	case info.Mode().Perm()&0o002 != 0 || foreign(info):
+		log.Warn("somebody else may change "+what, "file", name)
+	}
+}
