@@ -201,10 +201,26 @@ func (b authBinding) read(d *decoder, n *Node) {
 		a.Basic, a.JWT, a.Role = top.Basic, top.JWT, top.Role
 	}
 	d.object(n, a.fields())
+	a.JWT.full(d)
 	if basic == nil && jwt == nil && !a.Basic.Users.Set() && !a.JWT.Keys.Set() && d.whole {
 		d.fail(n, "neither users nor tokens are named", "add basic: { users: 'users' } or jwt: { keys: 'keys.json' }")
 	}
 	*b.p = a
+}
+
+// full finds fault with empty lists: whoever writes one means to let nobody come.
+func (j *JWT) full(d *decoder) {
+	for _, list := range []struct {
+		of      *Setting[[]string]
+		without string
+	}{
+		{&j.Algorithms, "those that fit the keys"}, {&j.Issuer, "any"}, {&j.Audience, "none"},
+		{&j.Sources, "'header' and 'subprotocol'"},
+	} {
+		if list.of.Set() && len(list.of.Value) == 0 {
+			d.failAt(list.of.From, "found an empty list", "leave the key out for "+list.without)
+		}
+	}
 }
 
 func (b authBinding) schema() keywords {
