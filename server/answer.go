@@ -22,6 +22,7 @@ type answer struct {
 	headers site.Headers
 	write   time.Duration // timeouts.write, 0 for no limit
 	body    *body         // of the request; nil if it has none
+	interim bool          // the client may be sent answers of 1xx
 
 	private bool   // it is for one user
 	user    string // who that is: a stranger's text
@@ -35,7 +36,7 @@ type answer struct {
 
 // newAnswer puts itself between the handler and the body of r, too.
 func newAnswer(w http.ResponseWriter, r *http.Request, headers site.Headers, times *site.Timeouts) *answer {
-	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), conn: connOf(r)}
+	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), conn: connOf(r), interim: r.ProtoAtLeast(1, 1)}
 	if r.ContentLength != 0 {
 		a.body = &body{ReadCloser: r.Body, rc: a.rc}
 		r.Body = a.body
@@ -82,6 +83,9 @@ func (a *answer) finish() {
 }
 
 func (a *answer) WriteHeader(status int) {
+	if status < 200 && !a.interim { // RFC 9110, 15.2
+		return
+	}
 	if a.status == 0 && status >= 200 {
 		a.status = status
 		h := a.Header()

@@ -170,3 +170,21 @@ func TestProxyStalledBody(t *testing.T) {
 		}
 	}
 }
+
+// RFC 9110, 15.2: a client of HTTP/1.0 gets nothing before the answer.
+func TestInterimAnswers(t *testing.T) {
+	early := made(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Link", "</style.css>")
+		w.WriteHeader(http.StatusEarlyHints)
+		io.WriteString(w, "words")
+	})
+	inBubble(t, "", `routes: [{ handler: 'early' }]`, map[string]route.Constructor{"early": early}, func(t *testing.T, b *bubble) {
+		for version, want := range map[string]string{"1.0": "HTTP/1.0 200 ", "1.1": "HTTP/1.1 103 "} {
+			c := b.connect()
+			io.WriteString(c, "GET / HTTP/"+version+"\r\nHost: site\r\nConnection: close\r\n\r\n")
+			if text, err := io.ReadAll(c); !strings.HasPrefix(string(text), want) || err != nil {
+				t.Errorf("HTTP/%s: %q, %v", version, text, err)
+			}
+		}
+	})
+}

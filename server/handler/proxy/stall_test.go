@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +90,53 @@ func TestSilenceInAnswer(t *testing.T) {
 		time.Sleep(time.Hour)
 		if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
 			t.Errorf("%d bytes, %v", n, err)
+		}
+	})
+}
+
+// RFC 9110, 15.2: answers before the answer are passed on, to whom may get them, and
+// do not make the wait for the answer any longer.
+func TestInterimAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, "", "")
+		h.scripted(func(conn net.Conn, _ *http.Request, _ *bufio.Reader) {
+			io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		})
+		if got := h.say(ask("GET /")); statuses(got) != "103 200" || !strings.Contains(got, "Link: </style.css>\r\n") || !strings.HasSuffix(got, "ok") {
+			t.Errorf("%q", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, "", "")
+		h.scripted(func(conn net.Conn, r *http.Request, body *bufio.Reader) {
+			io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"+switching(r, "")+"\x81\x02ok")
+			io.Copy(io.Discard, body)
+		})
+		c := h.connect()
+		io.WriteString(c, upgrade("GET /")+"\x88\x82\x00\x00\x00\x00\x03\xe8")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || resp.StatusCode != 101 {
+			t.Error(resp, err)
+		}
+		c.Close()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, "", "")
+		h.scripted(func(conn net.Conn, _ *http.Request, _ *bufio.Reader) {
+			for {
+				if _, err := io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"); err != nil {
+					break
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+		began := time.Now()
+		got := h.say(ask("GET /"))
+		if !strings.HasSuffix(statuses(got), "103 504") {
+			t.Errorf("%.300q", got)
+		}
+		if d := time.Since(began); d > 11*time.Second {
+			t.Errorf("after %v", d)
 		}
 	})
 }
