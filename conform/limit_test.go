@@ -111,6 +111,23 @@ func TestLimitEverywhere(t *testing.T) {
 	}
 }
 
+// A peer that takes little only is an echo server, too.
+func TestLimitProbe(t *testing.T) {
+	for limit, want := range map[int]bool{0: false, 1: true, 500: true, 501: false} {
+		synctest.Test(t, func(t *testing.T) {
+			sub := &subject{options: curlew.Options{MaxMessage: 500}, events: byMessage}
+			if limit == 1 {
+				sub.options.MaxMessage = 1
+			}
+			target, stop := sub.target(inMemory())
+			defer stop()
+			if _, err := Probe(t.Context(), target, &Options{Limit: limit}); (err == nil) != want {
+				t.Errorf("%d: %v", limit, err)
+			}
+		})
+	}
+}
+
 func TestLimitCases(t *testing.T) {
 	if n := len(LimitCases(0)) + len(LimitCases(-1)); n != 0 {
 		t.Errorf("%d cases without a limit", n)

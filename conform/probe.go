@@ -34,13 +34,17 @@ func Probe(ctx context.Context, t *Target, o *Options) (time.Duration, error) {
 		slowest, began = max(slowest, now.Sub(began)), now
 		return nil
 	})
+	size := 1000
+	if o.Limit > 0 {
+		size = min(size, o.Limit)
+	}
 	echoes := false
 	s := newSession(ctx, &Case{ID: "probe", Script: script{
 		opens(), lap,
 		do(func(*session) error { echoes = true; return nil }),
-		echo(text("curlew")), lap,
+		echo(text("curlew"[:min(size, 6)])), lap,
 		echo(text("")), lap,
-		echo(bin(make([]byte, 1000))), lap,
+		echo(bin(make([]byte, size))), lap,
 		send(closing(1000, "")),
 		do(func(s *session) error { s.over = true; return nil }),
 	}}, o, t, conn, true)
