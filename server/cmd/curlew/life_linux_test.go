@@ -276,3 +276,34 @@ func TestLifeStopWhileReloading(t *testing.T) {
 		t.Errorf("the file is blamed:\n%s", l.log.String())
 	}
 }
+
+// A second SIGTERM does not wait for the drain.
+func TestLifeSecondTerm(t *testing.T) {
+	t.Parallel()
+	l := newLife(t, `{ listen: '@at', timeouts: { drain: '1 hour' }, routes: [{ handler: 'echo' }] }`)
+	for range 2 {
+		c, err := curlew.Dial(t.Context(), "ws://"+l.at+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Abort(nil)
+		go curlew.Serve(context.Background(), c, &curlew.Events{})
+	}
+	l.signal(syscall.SIGTERM)
+	l.m.want("STOPPING", "1")
+	ended := make(chan error, 1)
+	go func() { ended <- l.cmd.Wait() }()
+	again := time.NewTicker(20 * time.Millisecond) // the first one may still be on its way
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+			l.cmd.Process.Signal(syscall.SIGTERM)
+		case err := <-ended:
+			if s, ok := l.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || s.Signal() != syscall.SIGTERM {
+				t.Errorf("%v\n%s", err, l.log.String())
+			}
+			return
+		}
+	}
+}
