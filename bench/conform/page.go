@@ -8,9 +8,11 @@ import (
 	"io"
 	"maps"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"curlew.example/curlew/conform"
 )
@@ -52,6 +54,10 @@ func writePage(w io.Writer, runs []*run, cases []*conform.Case) error {
 }
 
 func whoTable(b *bytes.Buffer, runs []*run) {
+	if len(runs) > 0 {
+		fmt.Fprintf(b, "Measured on %s with %s on %s/%s; all but websockets in the newest version that could be had then.\n\n",
+			runs[0].When.Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	}
 	b.WriteString("| name | library | version | how it is used |\n|---|---|---|---|\n")
 	var last *peer
 	for _, r := range runs {
