@@ -188,7 +188,7 @@ func tell(o *curlew.Options) {
 		"X-Inactivity-Timeout": o.InactivityTimeout, "X-Request-Timeout": o.RequestTimeout,
 	} {
 		if d > 0 {
-			o.Header.Set(name, strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
+			o.Header.Set(name, strconv.FormatInt(int64((d-1)/time.Second)+1, 10))
 		}
 	}
 }
