@@ -57,6 +57,7 @@ func (c *conformClient) Run(ctx context.Context, p *Program) error {
 	o.Progress = v.line.add
 	v.Clients = &conform.Clients{Cases: cases, Options: o, Once: c.Once, Reported: v.reported}
 	fmt.Fprintf(p.Stdout, "listening on %s\n", v.address)
+	fmt.Fprintf(p.Stderr, "curlew: a client asks for /getCaseCount, then for /runCase?case=N&agent=NAME with N from 1 to %d, then for /updateReports?agent=NAME\n", len(cases))
 	err = v.Serve(ctx, l)
 	v.line.end()
 	switch {
