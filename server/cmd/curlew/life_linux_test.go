@@ -287,6 +287,12 @@ func TestLifeSecondTerm(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Abort(nil)
+		if err := c.Write(t.Context(), curlew.Text, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.Read(t.Context(), nil); err != nil { // the server has it
+			t.Fatal(err)
+		}
 		go curlew.Serve(context.Background(), c, &curlew.Events{})
 	}
 	l.signal(syscall.SIGTERM)
