@@ -170,6 +170,7 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	a.hijacked = true
+	boundSending(c)
 	if w, ok := c.(interface{ watch() *watched }); ok {
 		w := w.watch()
 		c = w.Conn
@@ -178,6 +179,23 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		}
 	}
 	return c, rw, nil
+}
+
+// sendBuffer is how many bytes for a WebSocket may wait in the kernel. Linux takes up
+// to 4 MB for a client that reads nothing, and all sockets of the machine share what
+// it has for them: some hundreds of such clients hold everybody up.
+const sendBuffer = 64 << 10
+
+func boundSending(c net.Conn) {
+	if w, ok := c.(interface{ watch() *watched }); ok {
+		c = w.watch().Conn
+	}
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
+		c = t.NetConn()
+	}
+	if s, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		s.SetWriteBuffer(sendBuffer)
+	}
 }
 
 // Unwrap is for http.ResponseController.
