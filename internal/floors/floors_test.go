@@ -75,7 +75,11 @@ func testsOf(dir string) (own, third string) {
 	case strings.HasPrefix(dir, "server"):
 		return lib + " wstest conform internal/testenv server server/* server/*/* " + dir, "github.com/ golang.org/x/"
 	}
-	return lib + " wstest conform internal/testenv internal/core internal/bufs " + orRoot(dir), ""
+	own = lib + " wstest conform internal/testenv internal/core internal/bufs " + orRoot(dir)
+	if strings.HasPrefix(dir, "hub") {
+		own += " hub hub/*"
+	}
+	return own, ""
 }
 
 func orRoot(dir string) string {
