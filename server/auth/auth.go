@@ -5,7 +5,8 @@
 //	auth.go     what is asked of a request, and the answers
 //	basic.go    names and passwords
 //	users.go    the file of users
-//	hash.go     what passwords are stored as, and what checking one may cost
+//	hash.go     what passwords are stored as
+//	costs.go    what checking them may cost
 //	token.go    where a token stands in a request
 //	jwt.go      whether a token is good
 //	keys.go     what it must be signed with

@@ -178,6 +178,8 @@ type counted struct {
 	mu   sync.Mutex
 	n    int
 	wait chan struct{} // nil: does not
+
+	processors, memory int // see takes
 }
 
 func (c *counted) matches(p []byte) bool {
@@ -189,6 +191,8 @@ func (c *counted) matches(p []byte) bool {
 	}
 	return string(p) == "right"
 }
+
+func (h *counted) takes() (processors, memory int) { return max(h.processors, 1), h.memory }
 
 func countedGuard(t *testing.T, wait chan struct{}) (*Guard, *counted) {
 	g := newGuard(t, &Options{Users: file(t, "alice:"+bcryptOf(t, "x"))})
@@ -276,6 +280,33 @@ func TestPasswordFlood(t *testing.T) {
 			t.Errorf("afterwards: %v, %d clients", got, len(g.basic.costs.clients))
 		}
 	})
+}
+
+// What is checked at a time is as many as there are processors for, and memory.
+func TestCostsOfHashes(t *testing.T) {
+	for _, c := range []struct{ slots, processors, memory, want int }{
+		{16, 1, 4, 16}, {16, 4, 64, 4}, {16, 3, 64, 5}, {16, 16, 64, 1}, {1, 4, 64, 1}, {1, 1, maxMemory, 1},
+		{16, 1, 64 << 10, 4}, {16, 4, 64 << 10, 4}, {16, 1, maxMemory, 1}, {16, 1, maxMemory/2 + 1, 1}, {3, 1, 100 << 10, 1}, {4, 1, 19 << 10, 4}, {16, 1, 19 << 10, 8},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			wait := make(chan struct{})
+			g, h := countedGuard(t, wait)
+			h.processors, h.memory = c.processors, c.memory
+			g.basic.costs = newCosts(c.slots)
+			for i := range 100 {
+				go g.Check(request("/", basicOf("alice", "wrong")), netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 32))
+			}
+			synctest.Wait()
+			if h.n != c.want {
+				t.Errorf("%+v: %d at a time", c, h.n)
+			}
+			close(wait)
+			synctest.Wait()
+			if h.n != 100 || len(g.basic.costs.working) != 0 || len(g.basic.costs.turn) != 0 {
+				t.Errorf("%+v: %d at the end, %d at work", c, h.n, len(g.basic.costs.working))
+			}
+		})
+	}
 }
 
 // HS43: nobody waits for ever for a password to be checked, however long the others

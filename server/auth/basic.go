@@ -68,7 +68,7 @@ func (b *basic) verify(r *http.Request, client netip.Prefix) (*User, error) {
 		return a.user(), nil
 	}
 	right := false
-	if err := b.costs.spend(r.Context(), client, func() {
+	if err := b.costs.spend(r.Context(), client, checked.hash, func() {
 		// The one before may have been of the same page.
 		right = a != nil && b.knows(d, time.Now()) || checked.hash.matches([]byte(password))
 	}); err != nil {

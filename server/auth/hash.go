@@ -1,16 +1,11 @@
 package auth
 
 import (
-	"context"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/netip"
-	"runtime"
 	"strings"
-	"sync"
-	"time"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
@@ -20,6 +15,9 @@ import (
 type hash interface {
 	// matches takes the same time whatever the password is.
 	matches(password []byte) bool
+
+	// takes says how many processors that keeps busy, and how many KiB of memory.
+	takes() (processors, memory int)
 }
 
 // Bounds of what a hash may cost to check: about a second, a quarter of a GB.
@@ -55,6 +53,8 @@ const maxPassword = 72
 func (h bcryptHash) matches(password []byte) bool {
 	return bcrypt.CompareHashAndPassword([]byte(h), password[:min(len(password), maxPassword)]) == nil
 }
+
+func (bcryptHash) takes() (processors, memory int) { return 1, 4 }
 
 // An argon2Hash is "$argon2id$v=19$m=65536,t=3,p=4$salt$sum". RFC 9106.
 type argon2Hash struct {
@@ -94,81 +94,4 @@ func (h *argon2Hash) matches(password []byte) bool {
 	return subtle.ConstantTimeCompare(sum, h.sum) == 1
 }
 
-// Costs bounds what passwords cost: a flood of wrong ones takes at most a quarter
-// of the processors, but one, and of a client one is checked at a time.
-type Costs struct {
-	working chan struct{}
-
-	mu      sync.Mutex
-	waiting int
-	clients map[netip.Prefix]*lane
-}
-
-// A lane is where the passwords of one client wait.
-type lane struct {
-	working chan struct{}
-	waiting int
-}
-
-const (
-	maxQueue = 256 // wait for a password to be checked
-	maxLane  = 8   // of one client
-
-	// maxWait is how long each of them does.
-	maxWait = 10 * time.Second
-)
-
-// NewCosts returns Costs to be shared.
-func NewCosts() *Costs {
-	return &Costs{working: make(chan struct{}, max(runtime.GOMAXPROCS(0)/4, 1)), clients: make(map[netip.Prefix]*lane)}
-}
-
-// errBusy: too many passwords wait to be checked, altogether or of this client.
-var errBusy = errors.New("too many passwords to check")
-
-// spend calls f when there is time for it.
-func (c *Costs) spend(ctx context.Context, client netip.Prefix, f func()) error {
-	l := c.enter(client)
-	if l == nil {
-		return errBusy
-	}
-	defer c.leave(client, l)
-	ctx, cancel := context.WithTimeout(ctx, maxWait)
-	defer cancel()
-	for _, working := range []chan struct{}{l.working, c.working} {
-		select {
-		case working <- struct{}{}:
-			defer func() { <-working }()
-		case <-ctx.Done():
-			return errBusy
-		}
-	}
-	f()
-	return nil
-}
-
-// enter returns the lane of a client, nil if too many wait.
-func (c *Costs) enter(client netip.Prefix) *lane {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l := c.clients[client]
-	if c.waiting >= maxQueue || l != nil && l.waiting >= maxLane {
-		return nil
-	}
-	if l == nil {
-		l = &lane{working: make(chan struct{}, 1)}
-		c.clients[client] = l
-	}
-	l.waiting++
-	c.waiting++
-	return l
-}
-
-func (c *Costs) leave(client netip.Prefix, l *lane) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.waiting--
-	if l.waiting--; l.waiting == 0 {
-		delete(c.clients, client)
-	}
-}
+func (h *argon2Hash) takes() (processors, memory int) { return int(h.lanes), int(h.memory) }
