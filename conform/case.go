@@ -22,7 +22,8 @@ type Case struct {
 	Deflate *Deflate
 
 	// Size is that of the largest message, in bytes, where a peer may have a
-	// smaller limit: one that then closes with 1009 is Informational.
+	// smaller limit: one that then closes with 1009 is Informational, unless
+	// Options.Limit says that it takes as much.
 	Size int
 
 	// Fragments is how many frames the longest message has, where a peer may have a
