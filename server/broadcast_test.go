@@ -2,9 +2,13 @@ package server_test
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/frame"
+	"curlew.example/curlew/server"
 	"curlew.example/curlew/wstest"
 )
 
@@ -43,5 +47,42 @@ func TestBroadcast(t *testing.T) {
 			a.Send(wstest.Text("hello"))
 			c.Want("of the old site", wstest.Text("hello"))
 		})
+	}
+}
+
+// Members whom a drain sends away are told that, and nothing of each other: of n of
+// them each would be told n times. Who went before, and by itself, is announced.
+func TestDrainOfARoom(t *testing.T) {
+	t.Parallel()
+	const members = 60
+	r := start(t, `{ @plain, timeouts: { drain: '300 ms' }, routes: [{ match: '/rooms/', handler: 'broadcast', broadcast: { announce: true } }] }`, nil)
+	var all []*wstest.Peer
+	for range members {
+		all = append(all, r.peerOf("/rooms/1"))
+	}
+	r.eventually("all of them", func() bool { return server.Open(r.Server) == members })
+	last := all[members-1]
+	last.Send(wstest.Close(1001, "going by myself"))
+	r.eventually("one less", func() bool { return server.Open(r.Server) == members-1 })
+	r.stop()
+	var leaves atomic.Int32
+	var reading sync.WaitGroup
+	for _, p := range all[:members-1] {
+		reading.Go(func() {
+			for {
+				f := p.Next("the end")
+				if f.Opcode == frame.Close {
+					p.Send(wstest.Close(1001, ""))
+					return
+				}
+				if strings.Contains(string(f.Payload), `"leave"`) {
+					leaves.Add(1)
+				}
+			}
+		})
+	}
+	reading.Wait()
+	if n := leaves.Load(); n != members-1 {
+		t.Errorf("%d times somebody was told of one who left, want %d", n, members-1)
 	}
 }

@@ -115,10 +115,11 @@ func (e *entrance) say(c *curlew.Conn, t curlew.Type, p []byte) {
 	m.room.say(t, p, except)
 }
 
-// leave is the event Close.
-func (e *entrance) leave(c *curlew.Conn, _ *curlew.CloseError) {
+// leave is the event Close. Whom the server sends away, as it stops, the others are
+// not told of: they go, too, and of n members each would be told n times.
+func (e *entrance) leave(c *curlew.Conn, err *curlew.CloseError) {
 	m := c.Value().(*member)
-	m.room.remove(m)
+	m.room.remove(m, err.Code != curlew.GoingAway || err.Remote)
 	e.rooms.leave(m.room)
 }
 

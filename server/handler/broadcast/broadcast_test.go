@@ -400,6 +400,55 @@ func TestSL1_WhenFull(t *testing.T) {
 // end returns p's own end.
 func (h *house) end(p *wstest.Peer) *wstest.End { return p.Conn().(*wstest.End) }
 
+// TestSL4_Stalled: members who take nothing cost the others nothing, and the sender
+// neither, until they are dropped: everything comes at the instant when it was sent.
+func TestSL4_Stalled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const members, stalled, messages = 300, 3, 50
+		h := open(t, `{ match: '/rooms/{room}', handler: 'broadcast', webSockets: { ping: 'never' } }`)
+		sender := h.enter("/rooms/1")
+		var slow, quick []*wstest.Peer
+		for i := range members {
+			p := h.enter("/rooms/1")
+			if i%(members/stalled) == 0 {
+				h.stall(p, true)
+				slow = append(slow, p)
+				continue
+			}
+			quick = append(quick, p)
+		}
+		for i := range messages {
+			message := wstest.Text(fmt.Sprintf("%4000d", i))
+			began := time.Now()
+			sender.Send(message)
+			sender.Want("the echo", message)
+			for _, p := range quick {
+				p.Want("at once", message)
+			}
+			if d := time.Since(began); d != 0 {
+				t.Fatalf("message %d took %v", i, d)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(10 * time.Second)
+		for _, p := range slow {
+			h.stall(p, false)
+			if n := h.end(p).Unread(); n > 2000 {
+				t.Errorf("%d bytes wait for one that was stalled", n)
+			}
+		}
+		h.rooms.mu.Lock()
+		n := 0
+		for _, r := range h.rooms.open {
+			n += r.users
+		}
+		h.rooms.mu.Unlock()
+		if n != members-stalled+1 {
+			t.Errorf("%d members are left", n)
+		}
+	})
+}
+
 // TestSL1_DroppedInTime: who takes nothing for the time of timeouts.write is gone,
 // and the others are told.
 func TestSL1_DroppedInTime(t *testing.T) {
@@ -481,7 +530,7 @@ func TestMembers(t *testing.T) {
 		r.add(m)
 		all = append(all, m)
 		if i >= most { // the oldest, whose place another one takes
-			r.remove(all[0])
+			r.remove(all[0], true)
 			all = all[1:]
 		}
 	}
@@ -494,7 +543,7 @@ func TestMembers(t *testing.T) {
 				t.Fatalf("member %d says that it is %d", i, m.at)
 			}
 		}
-		r.remove(all[(n*7)%len(all)])
+		r.remove(all[(n*7)%len(all)], true)
 		all = append(all[:(n*7)%len(all)], all[(n*7)%len(all)+1:]...)
 	}
 	if len(r.members) != 0 || cap(r.members) > spare {

@@ -30,8 +30,8 @@ func (r *room) add(m *member) {
 	r.announceLocked("join", m)
 }
 
-// remove lets m out, and tells the others.
-func (r *room) remove(m *member) {
+// remove lets m out, and tells the others if told is set.
+func (r *room) remove(m *member, told bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last := len(r.members) - 1
@@ -42,7 +42,9 @@ func (r *room) remove(m *member) {
 	if n := cap(r.members); n > spare && last < n/4 {
 		r.members = append(make([]*member, 0, n/2), r.members...)
 	}
-	r.announceLocked("leave", m)
+	if told {
+		r.announceLocked("leave", m)
+	}
 }
 
 // spare is how many places of members a room may keep without need.
