@@ -246,9 +246,9 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestPD24_Pools: many connections at once, some of them given up in the middle
-// of a message; all comes back to the pools, and nothing is shared (PD21).
-func TestPD24_Pools(t *testing.T) {
+// TestPD21_PD24_Pools: many connections at once, some of them given up in the middle
+// of a message; all comes back to the pools, and nothing is shared.
+func TestPD21_PD24_Pools(t *testing.T) {
 	inflaters, compressors := Outstanding()
 	var wg sync.WaitGroup
 	for seed := range uint64(4) {
