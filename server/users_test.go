@@ -238,6 +238,20 @@ func TestAnswersAreForOne(t *testing.T) {
 	}
 }
 
+// The site file and the guard know the same algorithms and sources of tokens.
+func TestTokensOfTheSite(t *testing.T) {
+	_, err := config.Parse("site.json5", []byte(`{ auth: { jwt: { keys: 'k', algorithms: 'X' } }, routes: [] }`))
+	if _, known, _ := strings.Cut(fmt.Sprint(err), "known here: "); known != strings.Join(auth.Algorithms(), ", ") {
+		t.Errorf("the site file has %s", known)
+	}
+	for _, s := range []string{"header", "subprotocol", "cookie:a_B-9.", "query:t", "", "body", "header:", "subprotocol:x", "cookie", "cookie:", "cookie:a=b", "query:a b", "query:ä", "Header"} {
+		_, err := config.Parse("site.json5", []byte(`{ auth: { jwt: { keys: 'k', from: '`+s+`' } }, routes: [] }`))
+		if (err == nil) != (auth.ParseSource(s) == nil) {
+			t.Errorf("%q: %v, %v", s, err, auth.ParseSource(s))
+		}
+	}
+}
+
 // What is wrong with the files is told before anything is served, once.
 func TestUsersMissing(t *testing.T) {
 	s, err := config.Parse("site.json5", []byte(`{ auth: { basic: { users: 'none-at-all' } }, routes: [
