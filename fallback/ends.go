@@ -13,14 +13,17 @@ import (
 // Bytes that wait are appended to their slice and cut off at its front, never
 // overwritten: whoever holds a part of one may read it without the lock.
 type ends struct {
-	window        int // how many bytes may wait, each way
 	local, remote net.Addr
 
 	mu      sync.Mutex    // guards the following
+	window  int           // how many bytes may wait, each way
 	changed chan struct{} // closed and forgotten at every change; nil while nobody waits
 	in, out []byte
 	closed  bool  // by who reads and writes here
+	shut    bool  // who writes here has ended that direction
+	deaf    bool  // what is written goes nowhere: the other side has ended, and what it said before is still to come
 	err     error // there is nobody any more who carries: of Read, behind all of in, and of Write
+	writing bool  // a Write has its turn
 
 	readLimit, writeLimit time.Time
 }
@@ -82,7 +85,7 @@ func (e *ends) Read(p []byte) (int, error) {
 	}
 }
 
-// Write returns when all of p has a place.
+// Write returns when all of p has a place. Writes do not interleave.
 func (e *ends) Write(p []byte) (n int, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -90,16 +93,22 @@ func (e *ends) Write(p []byte) (n int, err error) {
 }
 
 func (e *ends) writeLocked(p []byte) (n int, err error) {
+	for e.writing && e.writableLocked() == nil {
+		e.awaitLocked(e.writeLimit)
+	}
+	if err := e.writableLocked(); err != nil {
+		return 0, err
+	}
+	e.writing = true
+	defer func() {
+		e.writing = false
+		e.changeLocked()
+	}()
 	for {
-		switch {
-		case e.closed:
-			return n, net.ErrClosed
-		case e.err != nil:
-			return n, e.err
-		case over(e.writeLimit):
-			return n, os.ErrDeadlineExceeded
-		}
-		if room := e.window - len(e.out); n < len(p) && room > 0 {
+		switch room := e.window - len(e.out); {
+		case e.deaf:
+			return len(p), nil
+		case room > 0 && n < len(p):
 			m := min(room, len(p)-n)
 			e.out = append(e.out, p[n:n+m]...)
 			n += m
@@ -109,7 +118,23 @@ func (e *ends) writeLocked(p []byte) (n int, err error) {
 			return n, nil
 		}
 		e.awaitLocked(e.writeLimit)
+		if err := e.writableLocked(); err != nil {
+			return n, err
+		}
 	}
+}
+
+// writableLocked says why nothing can be written.
+func (e *ends) writableLocked() error {
+	switch {
+	case e.closed, e.shut:
+		return net.ErrClosed
+	case e.err != nil:
+		return e.err
+	case over(e.writeLimit):
+		return os.ErrDeadlineExceeded
+	}
+	return nil
 }
 
 // rest is p without its first n bytes, and without memory if it is empty.
@@ -130,9 +155,18 @@ func (e *ends) SetWriteDeadline(t time.Time) error { return e.limit(t, &e.writeL
 func (e *ends) limit(t time.Time, limits ...*time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.closed {
+		return net.ErrClosed
+	}
 	for _, l := range limits {
 		*l = t
 	}
 	e.changeLocked()
 	return nil
 }
+
+// An address is one that is known as a text only.
+type address string
+
+func (address) Network() string  { return "http" }
+func (a address) String() string { return string(a) }

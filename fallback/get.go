@@ -3,6 +3,7 @@ package fallback
 import (
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,12 +14,16 @@ const offsetField = "Curlew-Offset"
 
 // greeting are the first bytes of a stream, which do not count: who reads them at
 // once has no proxy that holds answers back.
-const greeting = "curlew1\n"
+const (
+	greeting       = "curlew1\n"
+	eventsGreeting = ":ok\n\n"
+)
 
 // A getter is a GET that is answered.
 type getter struct {
 	rc       *http.ResponseController
 	replaced chan struct{} // closed when a newer one has come
+	silence  time.Duration // how long it waits for bytes
 	writing  bool          // the client is being given bytes; the session's lock guards it
 }
 
@@ -30,24 +35,33 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, s *session, q *que
 		refuse(w, http.StatusBadRequest, errors.New("mode is stream, sse or poll"))
 		return
 	}
-	g := &getter{rc: http.NewResponseController(w), replaced: make(chan struct{})}
+	g := &getter{rc: http.NewResponseController(w), replaced: make(chan struct{}), silence: h.poll}
 	if status, err := s.begin(g, q.at); err != nil {
 		refuse(w, status, err)
 		return
 	}
 	defer s.finish(g)
+	// That of the http.Server may be shorter than the wait; when it is over net/http
+	// takes the client for gone.
+	g.rc.SetReadDeadline(time.Time{})
+	g.extend()
 	if q.mode == "poll" {
-		wait := h.poll
 		if q.wait >= 0 {
-			wait = min(wait, q.wait)
+			g.silence = min(h.poll, q.wait)
 		}
-		s.poll(w, r, g, q.at, wait)
+		s.poll(w, r, g, q.at)
 		return
 	}
 	form := &streamed{w: w, at: q.at, events: q.mode == "sse"}
 	form.begin()
 	g.rc.Flush()
-	s.stream(r, g, form, h.poll)
+	s.stream(r, g, form)
+}
+
+// extend gives the client time to take what is written next, behind a silence. In
+// HTTP/2 a deadline that is over cannot be taken back.
+func (g *getter) extend() {
+	g.rc.SetWriteDeadline(time.Now().Add(g.silence + takeTime))
 }
 
 // begin makes g the GET that is answered, if the session has bytes from the
@@ -62,12 +76,13 @@ func (s *session) begin(g *getter, at int64) (status int, err error) {
 		return http.StatusConflict, errAhead
 	}
 	s.ackLocked(at)
-	if s.closed && len(s.out) == 0 {
-		s.forgetLocked()
+	if (s.closed || s.shut) && len(s.out) == 0 {
+		s.abortLocked(io.EOF)
 		return http.StatusGone, errEnded
 	}
 	if !s.closed {
 		s.of.count(s, notCounted)
+		s.disarmLocked()
 	}
 	if p := s.get; p != nil {
 		close(p.replaced)
@@ -76,7 +91,6 @@ func (s *session) begin(g *getter, at int64) (status int, err error) {
 		}
 	}
 	s.get = g
-	s.disarmLocked()
 	return 0, nil
 }
 
@@ -88,40 +102,39 @@ func (s *session) finish(g *getter) {
 		return
 	}
 	s.get = nil
-	if s.of.find(s.id) == s {
+	if !s.closed && s.err == nil {
 		s.armLocked(idleTime)
 	}
 }
 
-// next waits for bytes from the position at on: it returns them, or nothing when
-// the time is over, g is no longer the one, or nothing can come any more, which
-// ended says. They are not to be changed.
-func (s *session) next(r *http.Request, g *getter, at int64, wait time.Duration) (p []byte, ended bool) {
+// next waits for bytes from the position at on: it returns them, as many as most, or
+// nothing when the time is over, g is no longer the one, or nothing can come any
+// more, which ended says. They are not to be changed.
+func (s *session) next(r *http.Request, g *getter, at int64, most int) (p []byte, ended bool) {
 	var timeout <-chan time.Time
 	for {
 		s.mu.Lock()
-		if s.get != g {
+		i := at - s.acked
+		switch {
+		case s.get != g:
 			s.mu.Unlock()
 			return nil, false
-		}
-		if i := at - s.acked; i >= 0 && i < int64(len(s.out)) {
-			p = s.out[i:min(int(i)+pieceSize, len(s.out)):len(s.out)]
+		case i >= 0 && i < int64(len(s.out)):
+			p = s.out[i:min(int(i)+most, len(s.out)):len(s.out)]
 			g.writing = true
 			s.mu.Unlock()
 			return p, false
-		}
-		if s.err != nil || s.closed {
+		case i >= 0 && (s.err != nil || s.closed || s.shut):
 			s.mu.Unlock()
 			return nil, true
-		}
-		if len(s.out) >= s.window { // it must be acknowledged before there is more
+		case i < 0, len(s.out) >= s.window: // others have read on; or it must be acknowledged before there is more
 			s.mu.Unlock()
 			return nil, false
 		}
 		changes := s.changesLocked()
 		s.mu.Unlock()
 		if timeout == nil {
-			timer := time.NewTimer(wait)
+			timer := time.NewTimer(g.silence)
 			defer timer.Stop()
 			timeout = timer.C
 		}
@@ -144,24 +157,21 @@ func (s *session) wrote(g *getter) {
 }
 
 // poll answers with what is there as soon as something is.
-func (s *session) poll(w http.ResponseWriter, r *http.Request, g *getter, at int64, wait time.Duration) {
-	p, ended := s.next(r, g, at, wait)
+func (s *session) poll(w http.ResponseWriter, r *http.Request, g *getter, at int64) {
+	p, ended := s.next(r, g, at, s.window)
 	defer s.wrote(g)
+	g.extend()
 	switch {
+	case closed(g.replaced): // behind extend, so that it cannot undo what begin does
+		refuse(w, http.StatusConflict, errNewer)
 	case p != nil:
-		s.mu.Lock()
-		if i := at - s.acked; i >= 0 && i < int64(len(s.out)) {
-			p = s.out[i:] // all of it
-		}
-		s.mu.Unlock()
 		head := w.Header()
 		head.Set("Content-Type", "application/octet-stream")
 		head.Set("Content-Length", strconv.Itoa(len(p)))
 		w.Write(p)
 	case ended:
+		s.abort(io.EOF)
 		refuse(w, http.StatusGone, errEnded)
-	case closed(g.replaced):
-		refuse(w, http.StatusConflict, errNewer)
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
@@ -180,22 +190,24 @@ func closed(c <-chan struct{}) bool {
 // what the client has not acknowledged, when nothing has come for a while, and
 // when another GET or the end of the session has come: the client asks again, and
 // is told.
-func (s *session) stream(r *http.Request, g *getter, form *streamed, silence time.Duration) {
+func (s *session) stream(r *http.Request, g *getter, form *streamed) {
 	for {
-		p, _ := s.next(r, g, form.at, silence)
+		p, _ := s.next(r, g, form.at, pieceSize)
 		if p == nil {
 			return
 		}
-		g.rc.SetWriteDeadline(time.Now().Add(idleTime))
+		g.extend()
+		if closed(g.replaced) { // behind extend, so that it cannot undo what begin does
+			return
+		}
 		err := form.write(p)
 		if err == nil {
 			err = g.rc.Flush()
 		}
 		s.wrote(g)
-		if err != nil || closed(g.replaced) {
+		if err != nil {
 			return
 		}
-		g.rc.SetWriteDeadline(time.Time{})
 	}
 }
 
@@ -212,7 +224,7 @@ func (f *streamed) begin() {
 	head.Set("Content-Type", "application/octet-stream")
 	if f.events {
 		head.Set("Content-Type", "text/event-stream")
-		first = ":ok\n\n"
+		first = eventsGreeting
 	}
 	f.w.Write([]byte(first))
 }

@@ -1,19 +1,12 @@
 package fallback
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"curlew.example/curlew/internal/handshake"
 )
-
-// Param is the query parameter that makes a request one of the fallback's.
-const Param = "curlew"
 
 // Handler returns a handler that serves the WebSockets of next over plain HTTP
 // too. next is called for each session in a goroutine of its own, with a request
@@ -27,10 +20,16 @@ func Handler(next http.Handler, o *Options) http.Handler {
 		o = &Options{}
 	}
 	h := &handler{
-		next: next, window: cmp.Or(o.Window, defaultWindow), poll: cmp.Or(o.Poll, defaultPoll),
+		next: next, window: o.Window, poll: o.Poll,
 		user: o.User, client: o.Client, sessions: o.Sessions, errorLog: o.ErrorLog,
 		listed: handshake.Policy{Origins: o.Origins, AllowOrigin: o.AllowOrigin},
 		any:    o.InsecureAnyOrigin && o.AllowOrigin == nil,
+	}
+	if h.window <= 0 {
+		h.window = defaultWindow
+	}
+	if h.poll <= 0 {
+		h.poll = defaultPoll
 	}
 	if h.client == nil {
 		h.client = clientOf
@@ -40,17 +39,6 @@ func Handler(next http.Handler, o *Options) http.Handler {
 	}
 	h.invalid = h.listed.Validate()
 	return h
-}
-
-// Is reports whether a request is one of the fallback's.
-func Is(r *http.Request) bool {
-	return strings.Contains(r.URL.RawQuery, Param+"=") && r.URL.Query().Has(Param)
-}
-
-// Session returns whether a request belongs to a session that is open already, or
-// was: what the handler behind is not asked about.
-func Session(r *http.Request) bool {
-	return Is(r) && r.URL.Query().Get(Param) != "open"
 }
 
 type handler struct {
@@ -82,6 +70,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.admit(w, r); err != nil {
 		refuse(w, http.StatusForbidden, err)
 		return
+	}
+	if r.Method == http.MethodPost && Session(r) {
+		// The limits of the http.Server may be shorter than a POST has to wait, or not
+		// there at all.
+		rc := http.NewResponseController(w)
+		rc.SetReadDeadline(time.Now().Add(idleTime))
+		rc.SetWriteDeadline(time.Now().Add(2 * idleTime))
 	}
 	q, err := parse(r)
 	switch {
@@ -126,6 +121,9 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, q *query) {
 const allowed = "GET, POST, DELETE, OPTIONS"
 
 var (
+	errNoEndpoint = errors.New("this is no WebSocket endpoint")
+	errUnanswered = errors.New("the handshake was not answered")
+
 	errUnknown = errors.New("no such session, or not any more")
 	errEnded   = errors.New("the session has ended")
 	errUser    = errors.New("the session is another user's")
@@ -140,74 +138,4 @@ var (
 // refuse answers with err as plain text.
 func refuse(w http.ResponseWriter, status int, err error) {
 	http.Error(w, err.Error(), status)
-}
-
-// A query is what the parameters of a request say.
-type query struct {
-	session string // or "open"
-	at, ack int64  // ack is -1 if it is not there
-	mode    string
-	wait    time.Duration // -1 if it is not there
-}
-
-// parse reads the parameters. Those of the fallback must be there once; others are
-// the application's.
-func parse(r *http.Request) (*query, error) {
-	all, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, errors.New("the query cannot be read")
-	}
-	for _, name := range []string{Param, "at", "ack", "mode", "wait"} {
-		if len(all[name]) > 1 {
-			return nil, errors.New("the parameter " + name + " is there twice")
-		}
-	}
-	q := &query{session: all.Get(Param), ack: -1, mode: all.Get("mode"), wait: -1}
-	if q.session == "open" {
-		return q, nil
-	}
-	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		return q, nil
-	}
-	if q.at, err = position(all, "at"); err != nil {
-		return nil, err
-	}
-	if all.Has("ack") && r.Method == http.MethodPost {
-		if q.ack, err = position(all, "ack"); err != nil {
-			return nil, err
-		}
-	}
-	if all.Has("wait") && r.Method == http.MethodGet {
-		ms, err := position(all, "wait")
-		if err != nil || ms > maxWait {
-			return nil, errors.New("wait is a number of milliseconds")
-		}
-		q.wait = time.Duration(ms) * time.Millisecond
-	}
-	if id := r.Header["Last-Event-Id"]; r.Method == http.MethodGet && q.mode == "sse" && len(id) > 0 {
-		if q.at, err = number(id[0]); err != nil || len(id) > 1 {
-			return nil, errors.New("Last-Event-ID is not a position")
-		}
-	}
-	return q, nil
-}
-
-// maxWait is the longest wait that is understood; Options.Poll bounds it anyway.
-const maxWait = 1 << 31
-
-func position(all url.Values, name string) (int64, error) {
-	n, err := number(all.Get(name))
-	if err != nil {
-		return 0, errors.New(name + " is not a position: a number of bytes is wanted")
-	}
-	return n, nil
-}
-
-// number reads digits, and what JavaScript can count exactly.
-func number(s string) (int64, error) {
-	n, err := strconv.ParseUint(s, 10, 53)
-	if err != nil || s[0] == '+' {
-		return 0, errors.New("not a number")
-	}
-	return int64(n), nil
 }

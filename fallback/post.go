@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// A poster is a POST whose body is read.
-type poster struct{ rc *http.ResponseController }
+// A poster is a POST whose body is read. The session's lock guards its fields.
+type poster struct {
+	rc          *http.ResponseController
+	reading     bool // it waits for its body
+	interrupted bool // by a newer one
+}
 
 // pieces are buffers for bodies.
 var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
@@ -16,7 +20,7 @@ var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 // take takes the client's bytes, from the position at on, as far as there is room
 // for them, and tells which one is wanted next.
 func (s *session) take(w http.ResponseWriter, r *http.Request, q *query) {
-	p := &poster{http.NewResponseController(w)}
+	p := &poster{rc: http.NewResponseController(w)}
 	status, err := s.beginPost(p, q)
 	if err == nil && r.ContentLength > int64(s.window) {
 		status, err = http.StatusRequestEntityTooLarge, errLong
@@ -27,8 +31,13 @@ func (s *session) take(w http.ResponseWriter, r *http.Request, q *query) {
 	if s.post == p {
 		s.post = nil
 	}
-	received := s.received
+	received, interrupted := s.received, p.interrupted
 	s.mu.Unlock()
+	if interrupted && r.ProtoMajor == 1 {
+		// The deadline may have met net/http while it waits for the client to go:
+		// then it takes it for gone, in all requests of this connection.
+		w.Header().Set("Connection", "close")
+	}
 	w.Header().Set(offsetField, strconv.FormatInt(received, 10))
 	if err != nil {
 		refuse(w, status, err)
@@ -55,10 +64,12 @@ func (s *session) beginPost(p *poster, q *query) (status int, err error) {
 		return http.StatusConflict, errHole
 	}
 	s.ackLocked(q.ack)
-	if s.post != nil {
-		s.post.rc.SetReadDeadline(time.Now())
+	if old := s.post; old != nil && old.reading {
+		old.interrupted = true
+		old.rc.SetReadDeadline(time.Now())
 	}
-	s.post = p
+	s.post, p.reading = p, true
+	s.changeLocked() // the old one may wait for room
 	s.askedLocked()
 	return 0, nil
 }
@@ -78,15 +89,14 @@ func (s *session) body(p *poster, r *http.Request, at int64) (status int, err er
 	limit := at + int64(s.window)
 	patience := time.Now().Add(roomTime)
 	for {
-		p.rc.SetReadDeadline(time.Now().Add(idleTime))
 		n, err := r.Body.Read(buf[:])
-		if at+int64(n) > limit {
-			return http.StatusRequestEntityTooLarge, errLong
-		}
-		if status, full, err := s.append(p, buf[:n], at, patience); err != nil || full {
+		fits := min(int64(n), limit-at)
+		if status, full, err := s.append(p, buf[:fits], at, patience); err != nil || full {
 			return status, err
 		}
-		at += int64(n)
+		if at += fits; fits < int64(n) {
+			return http.StatusRequestEntityTooLarge, errLong
+		}
 		if err != nil { // the end, or a client that is gone and is not told anything
 			return 0, nil
 		}
@@ -98,6 +108,7 @@ func (s *session) body(p *poster, r *http.Request, at int64) (status int, err er
 func (s *session) append(p *poster, b []byte, at int64, limit time.Time) (status int, full bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p.reading = false
 	for {
 		switch {
 		case s.err != nil || s.closed:
@@ -116,6 +127,7 @@ func (s *session) append(p *poster, b []byte, at int64, limit time.Time) (status
 		}
 		switch {
 		case len(b) == 0:
+			p.reading = true
 			return 0, false, nil
 		case over(limit):
 			return 0, true, nil

@@ -9,6 +9,7 @@ import (
 var (
 	errIdle    = errors.New("fallback: the client has stopped asking")
 	errAborted = errors.New("fallback: the client has aborted")
+	errRefused = errors.New("fallback: the handshake was refused")
 )
 
 // A session is a net.Conn for the handler, and two numbered streams of bytes for
@@ -22,7 +23,7 @@ type session struct {
 	known    bool // user is somebody's name
 
 	// mu guards the following too.
-	opening *opening // until the handler has answered
+	opening *opening // until it is settled
 	cancel  func()   // of the handler's context
 
 	acked int64   // towards the client: out begins behind so many bytes
@@ -53,12 +54,25 @@ func (s *session) Write(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.opening != nil && !s.closed {
-		if n, err = s.opening.takeLocked(s, p); err != nil || n == len(p) {
+		if n, err = s.opening.takeLocked(p); err != nil || n == len(p) {
 			return n, err
 		}
 	}
 	m, err := s.writeLocked(p[n:])
 	return n + m, err
+}
+
+// CloseWrite says that nothing more is written: a client that has everything is told
+// of the end.
+func (s *session) CloseWrite() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.shut {
+		return net.ErrClosed
+	}
+	s.shut = true
+	s.changeLocked()
+	return nil
 }
 
 // Close ends the session for the handler. What the client has not taken yet is
@@ -93,8 +107,9 @@ func (s *session) abortLocked(cause error) {
 
 // endedLocked tells all who wait that one side has ended.
 func (s *session) endedLocked() {
-	if s.cancel != nil {
-		s.cancel()
+	s.cancel()
+	if o := s.opening; o != nil && o.hijacked {
+		o.settleLocked()
 	}
 	s.changeLocked()
 }
@@ -109,9 +124,7 @@ func (s *session) settleLocked() {
 		s.forgetLocked()
 		return
 	}
-	if s.get == nil {
-		s.armLocked(idleTime)
-	}
+	s.armLocked(idleTime) // for good
 }
 
 // forgetLocked: nobody finds the session any more.

@@ -1,0 +1,287 @@
+package fallback
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// judge sorts the answers of a session: those that are no success are errors that
+// end it, io.EOF if it has ended, or worth another try.
+func judge(answer *http.Response, err error) (again bool, end error) {
+	switch {
+	case err != nil:
+		return true, nil
+	case answer.StatusCode == http.StatusOK, answer.StatusCode == http.StatusNoContent:
+		return false, nil
+	case answer.StatusCode == http.StatusNotFound, answer.StatusCode == http.StatusGone:
+		return false, io.EOF
+	case answer.StatusCode >= 500, answer.StatusCode == http.StatusTooManyRequests, answer.StatusCode == http.StatusRequestTimeout,
+		answer.StatusCode == http.StatusConflict:
+		return true, nil
+	}
+	return false, fmt.Errorf("fallback: a request was answered %s", answer.Status)
+}
+
+// postAll sends what is written until nothing more is, or nobody takes it.
+func (t *tunnel) postAll() error {
+	var p patience
+	for {
+		body, at, more := t.toSend()
+		if !more {
+			return nil
+		}
+		began := time.Now()
+		progress, again, err := t.post(body, at)
+		if err == io.EOF { // the GETs learn what was said before
+			t.ignore()
+			return nil
+		} else if err != nil {
+			return err
+		}
+		switch {
+		case progress:
+			p = patience{}
+		case !again && time.Since(began) < soon: // there is no room
+			p.pause(t.ctx)
+		}
+		if !again {
+			t.most = min(2*t.most, maxWindow)
+			continue
+		}
+		t.most = max(t.most/2, minBody)
+		if !p.failed(t.ctx) {
+			return errLost
+		}
+	}
+}
+
+// minBody is what a POST may always carry, however slow the line is.
+const minBody = 1 << 10
+
+// post makes one POST.
+func (t *tunnel) post(body []byte, at int64) (progress, again bool, end error) {
+	u := *t.session
+	u.RawQuery = with(u.RawQuery, "at", strconv.FormatInt(at, 10))
+	ctx, cancel := context.WithTimeout(t.ctx, idleTime)
+	defer cancel()
+	answer, err := t.request(ctx, http.MethodPost, &u, t.header, body)
+	again, end = judge(answer, err)
+	if err != nil {
+		return false, again, end
+	}
+	defer done(answer)
+	n, err := number(answer.Header.Get(offsetField))
+	if err != nil { // somebody in between has answered, or the session is not known
+		return false, end == nil, end
+	}
+	if err := t.taken(n); err != nil {
+		return false, false, err
+	}
+	return n > at, again, end
+}
+
+// toSend waits for bytes to send.
+func (t *tunnel) toSend() (p []byte, at int64, more bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		switch {
+		case t.err != nil:
+			return nil, 0, false
+		case len(t.out) > 0:
+			return t.out[:min(len(t.out), t.most)], t.sent, true
+		case t.closed:
+			return nil, 0, false
+		}
+		t.awaitLocked(time.Time{})
+	}
+}
+
+// taken notes that the server has taken what comes before the position at.
+func (t *tunnel) taken(at int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at < t.sent || at > t.sent+int64(len(t.out)) {
+		return errors.New("fallback: the server speaks of bytes that were not sent")
+	}
+	t.out, t.sent = rest(t.out, int(at-t.sent)), at
+	t.changeLocked()
+	return nil
+}
+
+// ignore: the server takes nothing more.
+func (t *tunnel) ignore() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.deaf, t.out = true, nil
+	t.changeLocked()
+}
+
+// getAll gets what the server sends until the session ends, which is io.EOF, or
+// nobody wants it any more.
+func (t *tunnel) getAll() error {
+	ctx, cancel := context.WithCancel(t.ctx)
+	defer cancel()
+	go t.stopGetting(ctx, cancel)
+	var p patience
+	for {
+		began, before := time.Now(), t.got
+		again, err := t.get(ctx)
+		if err != nil {
+			return err
+		}
+		if t.got > before {
+			p = patience{}
+		}
+		switch {
+		case again && !p.failed(ctx):
+			return errLost
+		case !again && t.got == before && time.Since(began) < soon && !p.pause(ctx):
+			return errLost
+		}
+	}
+}
+
+// stopGetting calls cancel when what comes is not wanted any more.
+func (t *tunnel) stopGetting(ctx context.Context, cancel func()) {
+	for {
+		t.mu.Lock()
+		over, changes := t.closed || t.err != nil, t.changesLocked()
+		t.mu.Unlock()
+		if over {
+			cancel()
+			return
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// How long the client waits for the server.
+const (
+	proof = 3 * time.Second  // for the first bytes, while there is another mode
+	grace = 10 * time.Second // for bytes, besides the server's poll
+)
+
+// A watched is a body that must not be silent for longer than a time.
+type watched struct {
+	io.Reader
+	silence time.Duration
+	timer   *time.Timer
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.timer.Reset(w.silence)
+	defer w.timer.Stop()
+	return w.Reader.Read(p)
+}
+
+// get makes one GET. It is made again at once unless again says that it failed.
+func (t *tunnel) get(parent context.Context) (again bool, end error) {
+	mode, silence := t.modes[0], t.poll+grace
+	u := *t.session
+	u.RawQuery = with(with(u.RawQuery, "at", strconv.FormatInt(t.got, 10)), "mode", mode)
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	first := silence
+	if mode != "poll" && len(t.modes) > 1 {
+		first = proof
+	}
+	timer := time.AfterFunc(first, cancel)
+	defer timer.Stop()
+	answer, err := t.request(ctx, http.MethodGet, &u, t.header, nil)
+	if again, end = judge(answer, err); again || end != nil {
+		if err == nil {
+			done(answer)
+		}
+		return again && !t.held(ctx, parent, first), end
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusNoContent {
+		return false, nil
+	}
+	kind, greets := "application/octet-stream", greeting
+	if mode == "sse" {
+		kind, greets = "text/event-stream", eventsGreeting
+	}
+	if !strings.HasPrefix(answer.Header.Get("Content-Type"), kind) { // of somebody in between
+		return true, nil
+	}
+	if mode != "poll" {
+		line := make([]byte, len(greets))
+		if _, err := io.ReadFull(answer.Body, line); err != nil || string(line) != greets {
+			return !t.held(ctx, parent, first), nil
+		}
+	}
+	body := &watched{answer.Body, silence, timer}
+	if mode == "sse" {
+		return t.events(body) != nil, nil
+	}
+	return t.copy(body) != nil, nil
+}
+
+// held passes over a mode of which nothing has come in time, and reports whether
+// it was so.
+func (t *tunnel) held(ctx, parent context.Context, first time.Duration) bool {
+	if ctx.Err() == nil || parent.Err() != nil || first != proof {
+		return false
+	}
+	t.modes = slices.Clone(t.modes[1:])
+	return true
+}
+
+// copy hands on a body as it comes.
+func (t *tunnel) copy(body io.Reader) error {
+	buf := pieces.Get().(*[pieceSize]byte)
+	defer pieces.Put(buf)
+	for {
+		n, err := body.Read(buf[:])
+		if n > 0 && !t.give(buf[:n]) {
+			return net.ErrClosed
+		}
+		t.got += int64(n)
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// events hands on the events of a body.
+func (t *tunnel) events(body io.Reader) error {
+	lines := bufio.NewReaderSize(body, 2*pieceSize)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		data, ok := strings.CutPrefix(strings.TrimSpace(string(line)), "data:")
+		if !ok {
+			continue
+		}
+		p, err := base64.StdEncoding.DecodeString(strings.TrimSpace(data))
+		if err != nil {
+			return err
+		}
+		if !t.give(p) {
+			return net.ErrClosed
+		}
+		t.got += int64(len(p))
+	}
+}
