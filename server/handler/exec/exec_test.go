@@ -101,6 +101,33 @@ func TestLengths(t *testing.T) {
 	c.Close(curlew.NormalClosure, "")
 }
 
+// TestU11_InvalidText: what is no UTF-8 never reaches a program, not even the part of
+// a message in front of it; nor does it with validateUTF off break anything.
+func TestU11_InvalidText(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	seen := filepath.Join(dir, "seen")
+	r := start(t, sh("/tee", `tee -a `+seen, "")+
+		`{ match: '/unchecked', handler: 'exec', exec: { command: ['/bin/cat'], type: 'binary' }, webSockets: { validateUTF: false } }`)
+	for _, text := range []string{"abc\xff", "\xed\xa0\x80", "\xc0\xaf", "ok\xf4\x90\x80\x80", "cut \xe2\x82"} {
+		c := r.dial("/tee")
+		say(t, c, "fine")
+		want(t, c, "fine")
+		c.Write(t.Context(), curlew.Text, []byte(text))
+		wantEnd(t, c, curlew.InvalidPayload, "*")
+
+		u := r.dial("/unchecked")
+		u.Write(t.Context(), curlew.Text, []byte(text))
+		if _, p, err := u.Read(t.Context(), nil); string(p) != text || err != nil {
+			t.Errorf("unchecked: %q, %v", p, err)
+		}
+		u.Close(curlew.NormalClosure, "")
+	}
+	if b, _ := os.ReadFile(seen); string(b) != strings.Repeat("fine\n", 5) {
+		t.Errorf("the program saw %q", b)
+	}
+}
+
 // TestEX1_Arguments: a client can choose the program, within limits, and nothing
 // of its arguments.
 func TestEX1_Arguments(t *testing.T) {
