@@ -73,13 +73,14 @@ func (a *answer) progress() {
 func (a *answer) finish() {
 	a.finished = true
 	if a.hijacked {
+		a.body.left(true)
 		return
 	}
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
 	}
 	a.progress()
-	a.body.left()
+	a.body.left(false)
 }
 
 func (a *answer) WriteHeader(status int) {
@@ -88,6 +89,7 @@ func (a *answer) WriteHeader(status int) {
 	}
 	if a.status == 0 && status >= 200 {
 		a.status = status
+		a.body.answered()
 		h := a.Header()
 		for _, f := range a.headers {
 			switch {
@@ -196,6 +198,15 @@ func boundSending(c net.Conn) {
 	if s, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		s.SetWriteBuffer(sendBuffer)
 	}
+}
+
+// EnableFullDuplex is called by a handler that goes on reading when it has begun to
+// answer.
+func (a *answer) EnableFullDuplex() error {
+	if a.body != nil {
+		a.body.duplex = true
+	}
+	return a.rc.EnableFullDuplex()
 }
 
 // Unwrap is for http.ResponseController.

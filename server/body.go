@@ -12,12 +12,13 @@ import (
 )
 
 // A body is that of a request. A client that sends nothing of it for the time of
-// timeouts.inactivity, or not all of it within timeouts.request, is not waited for
-// any longer. What the handler leaves of it net/http throws away when the answer
-// begins and when it has ended, without a limit of its own: timeouts.close is that.
+// timeouts.inactivity, or not all of it within timeouts.request, or within
+// timeouts.close once the answer begins, is not waited for any longer. What the
+// handler leaves of it net/http throws away when the answer begins and when it has
+// ended, without a limit of its own: timeouts.close is that, too.
 //
-// In between there must be no deadline: net/http watches the connection while the
-// handler goes on, and takes one for the client's end.
+// There must be no deadline while nobody reads: net/http watches the connection then,
+// and takes one for the client's end.
 type body struct {
 	io.ReadCloser
 	rc *http.ResponseController
@@ -25,12 +26,14 @@ type body struct {
 	mu      sync.Mutex    // guards the following, and the deadline; a handler may read in another goroutine
 	idle    time.Duration // timeouts.inactivity, 0 for no limit
 	rest    time.Duration // timeouts.close, 0 for no limit
-	limit   time.Time     // the end of timeouts.request, or zero
+	limit   time.Time     // when all has to be here, or zero
 	reading bool          // Read is under way
 	silence time.Time     // when it ends for timeouts.inactivity, or zero
 	stalled bool          // it has
 	ended   bool          // there is no more
 	begun   bool          // the answer has, and net/http has thrown away what it does
+	duplex  bool          // it goes on beside the answer
+	over    bool          // the handler has returned: the deadline is net/http's
 }
 
 func (b *body) use(idle, rest time.Duration) {
@@ -39,11 +42,23 @@ func (b *body) use(idle, rest time.Duration) {
 	b.idle, b.rest = idle, rest
 }
 
-// until sets when all has to be here.
+// until sets when all has to be here, if that is not set to an earlier time.
 func (b *body) until(t time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.limit = t
+	if b.limit.IsZero() || t.Before(b.limit) {
+		b.limit = t
+	}
+	if b.reading {
+		b.expectLocked()
+	}
+}
+
+// answered is called when the answer begins. b may be nil.
+func (b *body) answered() {
+	if b != nil && b.rest > 0 && !b.duplex {
+		b.until(time.Now().Add(b.rest))
+	}
 }
 
 // maxRead is how much is read at once. Of a chunk net/http reads as much before it
@@ -69,6 +84,9 @@ func (b *body) Read(p []byte) (int, error) {
 
 // expectLocked sets the deadline for what a Read waits for, none if there is no Read.
 func (b *body) expectLocked() {
+	if b.over {
+		return
+	}
 	var t time.Time
 	b.silence = t
 	if b.reading {
@@ -114,13 +132,16 @@ func (b *body) discarded(forGood bool) {
 	}
 }
 
-// left is called when the handler has returned: what it has left is thrown away.
-func (b *body) left() {
+// left is called when the handler has returned: what it has left is thrown away,
+// unless it has taken the connection. b may be nil.
+func (b *body) left(taken bool) {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
-	b.begun = false
-	b.mu.Unlock()
-	b.discard()
+	defer b.mu.Unlock()
+	b.over = true
+	if !b.ended && b.rest > 0 && !taken {
+		b.rc.SetReadDeadline(time.Now().Add(b.rest))
+	}
 }

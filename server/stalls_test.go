@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -186,5 +187,76 @@ func TestInterimAnswers(t *testing.T) {
 				t.Errorf("HTTP/%s: %q, %v", version, text, err)
 			}
 		}
+	})
+}
+
+// A backend that answers before it has the whole body is heard, however long the
+// client takes for the rest.
+func TestProxyEarlyAnswer(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig")
+					io.Copy(io.Discard, c)
+				}
+			}()
+		}
+	}()
+	r := start(t, `{ @plain, timeouts: { close: '50 ms' }, routes: [{ handler: 'proxy', proxy: { target: 'http://`+l.Addr().String()+`' } }] }`, nil)
+	for _, body := range []string{"Content-Length: 10000000\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"} {
+		got, ended := until(t, r, func(w io.Writer) { io.WriteString(w, "POST / HTTP/1.1\r\nHost: site.example\r\n"+body) })
+		if got != "413" || !ended {
+			t.Errorf("%q: %s, ended: %v\n%s", body, got, ended, r.log)
+		}
+	}
+}
+
+// A handler that reads and writes at once, as it has told net/http, has its time for
+// both.
+func TestFullDuplex(t *testing.T) {
+	duplex := made(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		if err := rc.EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		for p := make([]byte, 1); ; {
+			n, err := r.Body.Read(p)
+			w.Write(p[:n])
+			rc.Flush()
+			if err != nil {
+				return
+			}
+		}
+	})
+	inBubble(t, "", `routes: [{ handler: 'duplex' }]`, map[string]route.Constructor{"duplex": duplex}, func(t *testing.T, b *bubble) {
+		c := b.connect()
+		io.WriteString(c, "POST / HTTP/1.1\r\nHost: site\r\nContent-Length: 5\r\n\r\nx")
+		a, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			if n, err := a.Body.Read(make([]byte, 10)); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			time.Sleep(4 * time.Minute)
+			io.WriteString(c, "x")
+		}
+		if text, err := io.ReadAll(a.Body); string(text) != "x" || err != nil {
+			t.Errorf("%q, %v", text, err)
+		}
+		c.Close()
 	})
 }
