@@ -86,11 +86,11 @@ func (is *issuer) forAuthority(hello *tls.ClientHelloInfo) (*tls.Config, error) 
 func (is *issuer) chooseAfter(k *keeper) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		now := time.Now()
-		if c := k.named(now, hello.ServerName); c != nil {
+		if c := k.named(now, hello); c != nil {
 			return c, nil
 		}
 		if !is.has(hello.ServerName) {
-			if c := k.at(now, ""); c != nil {
+			if c := k.at(now, hello); c != nil {
 				return c, nil
 			}
 			return nil, errors.New("no certificate for this name")

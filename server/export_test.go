@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -24,7 +25,9 @@ func NewKeeper(log io.Writer, chain, key string) (Keeper, error) {
 }
 
 // Leaf returns the first name of the certificate in force at an instant.
-func (k Keeper) Leaf(now time.Time) string { return k.k.at(now, "").Leaf.DNSNames[0] }
+func (k Keeper) Leaf(now time.Time) string {
+	return k.k.at(now, &tls.ClientHelloInfo{}).Leaf.DNSNames[0]
+}
 
 // Open returns how many WebSockets a server has.
 func Open(s *Server) int { return s.conns.number() }

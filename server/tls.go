@@ -127,45 +127,63 @@ func newKeeper(certificates []site.Certificate, log *slog.Logger) (*keeper, erro
 // lookEvery is how often, at most, the files are looked at.
 const lookEvery = 5 * time.Second
 
-// choose returns the certificate for the name that the client asks for, or the
-// first one.
+// choose returns the certificate for a client.
 func (k *keeper) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return k.at(time.Now(), hello.ServerName), nil
+	return k.at(time.Now(), hello), nil
 }
 
-func (k *keeper) at(now time.Time, name string) *tls.Certificate {
-	if c := k.named(now, name); c != nil {
+// at returns the certificate that has the name which the client asks for, or else
+// the first one; nil if there is none.
+func (k *keeper) at(now time.Time, hello *tls.ClientHelloInfo) *tls.Certificate {
+	if c := k.named(now, hello); c != nil {
 		return c
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.pairs) == 0 {
-		return nil
-	}
-	return k.pairs[0].tls
+	return k.first(hello, func(*tls.Certificate) bool { return true })
 }
 
 // named returns the certificate that has the name, or nil.
-func (k *keeper) named(now time.Time, name string) *tls.Certificate {
+func (k *keeper) named(now time.Time, hello *tls.ClientHelloInfo) *tls.Certificate {
+	k.look(now)
+	return k.first(hello, func(c *tls.Certificate) bool {
+		return hello.ServerName != "" && c.Leaf.VerifyHostname(hello.ServerName) == nil
+	})
+}
+
+// first returns the first certificate of a kind that the client can check, or else
+// the first of them; nil if there is none.
+func (k *keeper) first(hello *tls.ClientHelloInfo, of func(*tls.Certificate) bool) (found *tls.Certificate) {
+	nameless := *hello
+	nameless.ServerName = "" // SupportsCertificate looks at that, too
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if now.After(k.next) {
-		k.next = now.Add(lookEvery)
-		for _, p := range k.pairs {
-			if !p.changed() {
-				continue
-			}
-			if err := p.load(); err != nil {
-				k.log.Error("certificate not read again; the old one stays", "error", err)
-			}
-		}
-	}
 	for _, p := range k.pairs {
-		if name != "" && p.tls.Leaf.VerifyHostname(name) == nil {
+		switch {
+		case !of(p.tls):
+		case nameless.SupportsCertificate(p.tls) == nil:
 			return p.tls
+		case found == nil:
+			found = p.tls
 		}
 	}
-	return nil
+	return found
+}
+
+// look reads files again that have changed, if nobody has looked for a while.
+func (k *keeper) look(now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !now.After(k.next) {
+		return
+	}
+	k.next = now.Add(lookEvery)
+	for _, p := range k.pairs {
+		if !p.changed() {
+			continue
+		}
+		if err := p.load(); err != nil {
+			k.log.Error("certificate not read again; the old one stays", "error", err)
+		}
+	}
 }
 
 // A pair is a certificate with its key, from two files.

@@ -1,8 +1,12 @@
 package server_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -67,6 +71,54 @@ func TestTL3_TL5_TLS(t *testing.T) {
 	io.WriteString(p, get)
 	if got := codes(answers(p)); got != "400" {
 		t.Errorf("plain HTTP: %s", got)
+	}
+}
+
+// Of several certificates of a name the first counts that the client can check: RSA
+// for those that know nothing else.
+func TestCertificatesOfTwoKinds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"site.example", "rsa.example"}, NotAfter: time.Now().Add(time.Hour),
+	}, &x509.Certificate{}, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writePair(t, filepath.Join(dir, "ec"), wstest.Certificate("site.example"))
+	writePair(t, filepath.Join(dir, "rsa"), tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})
+	s, err := config.Parse(filepath.Join(dir, "site.json5"), []byte(`{ listen: 'https://127.0.0.1:0', tls: [
+		{ certificate: 'ec.pem', key: 'ec.key' }, { certificate: 'rsa.pem', key: 'rsa.key' }], `+ok+` }`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := serve(t, s)
+	old := []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+	for _, c := range []struct {
+		name  string
+		suite []uint16
+		want  x509.PublicKeyAlgorithm
+	}{
+		{"site.example", nil, x509.ECDSA}, {"site.example", old, x509.RSA}, {"rsa.example", nil, x509.RSA},
+		{"unknown.example", nil, x509.ECDSA}, {"unknown.example", old, x509.RSA},
+	} {
+		o := &tls.Config{InsecureSkipVerify: true, ServerName: c.name, CipherSuites: c.suite}
+		if c.suite != nil {
+			o.MaxVersion = tls.VersionTLS12
+		}
+		conn, err := tls.Dial("tcp", addr, o)
+		if err != nil {
+			t.Errorf("%s, %v: %v", c.name, c.suite, err)
+			continue
+		}
+		if got := conn.ConnectionState().PeerCertificates[0].PublicKeyAlgorithm; got != c.want {
+			t.Errorf("%s, %v: %v, want %v", c.name, c.suite, got, c.want)
+		}
+		conn.Close()
 	}
 }
 
