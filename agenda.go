@@ -11,10 +11,12 @@ import (
 
 // An agenda says when which connection wants to be looked at, with one timer for
 // all of them: a connection costs an entry of 16 bytes, and none once it has
-// ended. Instants are durations since began and are kept to the nanosecond. An
-// agenda that holds nothing has no timer.
+// ended. Instants are durations since began and are kept to the nanosecond; the timer
+// rings at multiples of the grain, never early. An agenda that holds nothing has no
+// timer.
 type agenda struct {
-	began time.Time // fixed
+	began time.Time     // fixed
+	grain time.Duration // fixed; 0: the timer rings at the instant itself
 
 	mu      sync.Mutex // guards the following, and place of each connection's clock
 	entries []entry    // a heap: none is before the one at (i-1)/branches
@@ -82,12 +84,24 @@ func (a *agenda) stop(c *Conn) {
 	}
 }
 
+// grain is how late an instant of a connection may be that shares its agenda, so that
+// what is due at nearly the same time is due at once: to wake a processor for one
+// ping costs more than the ping.
+const grain = 50 * time.Millisecond
+
 // setLocked sets the timer for the first entry.
 func (a *agenda) setLocked() {
 	if len(a.entries) == 0 || a.entries[0].at >= a.due {
 		return
 	}
-	a.due = a.entries[0].at
+	due := a.entries[0].at
+	if a.grain > 0 && due < never {
+		due = (due + a.grain - 1) / a.grain * a.grain
+	}
+	if due >= a.due {
+		return
+	}
+	a.due = due
 	d := max(a.due-a.now(), 0)
 	if a.timer == nil {
 		a.timer = time.AfterFunc(d, a.ring)
@@ -202,7 +216,7 @@ func newCalendar() *calendar {
 	c := &calendar{agendas: make([]agenda, n)}
 	now := time.Now()
 	for i := range c.agendas {
-		c.agendas[i].began, c.agendas[i].due = now, noInstant
+		c.agendas[i].began, c.agendas[i].grain, c.agendas[i].due = now, grain, noInstant
 	}
 	return c
 }

@@ -101,6 +101,42 @@ func TestAgendaRings(t *testing.T) {
 	})
 }
 
+// TestAgendaGrain: connections that share an agenda are looked at together, each after
+// its instant and no more than a grain later.
+func TestAgendaGrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 200
+		a, set := &newCalendar().agendas[0], newSettings(&Options{PingInterval: -1, InactivityTimeout: -1})
+		var closed [n]time.Duration
+		for i := range n {
+			near, far := net.Pipe()
+			c := newConn(near, newTerms(Server, set, &established{}), a, nil)
+			c.startClock(never)
+			c.Extend(time.Second + time.Duration(i)*time.Millisecond)
+			go func() {
+				far.Read(make([]byte, 1)) // the Close frame
+				closed[i] = a.now()
+				far.Close()
+			}()
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		together := map[time.Duration]int{}
+		for i, at := range closed {
+			if late := at - time.Second - time.Duration(i)*time.Millisecond; late < 0 || late >= grain {
+				t.Errorf("connection %d was closed %v late", i, late)
+			}
+			together[at]++
+		}
+		if len(together) > n/int(grain/time.Millisecond)+1 {
+			t.Errorf("%d were closed at %d instants", n, len(together))
+		}
+		if !a.empty() || a.timer != nil {
+			t.Error("all have ended, and the agenda holds something")
+		}
+	})
+}
+
 // TestCalendars: one handler may serve several servers, and one bubble after
 // another; each has timers of its own, and none is left over.
 func TestCalendars(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"curlew.example/curlew/frame"
@@ -121,6 +122,35 @@ func (c *conn) exchange(b *batch) error {
 		return fmt.Errorf("%d bytes too many", len(c.buf))
 	}
 	return nil
+}
+
+// answer answers pings, which it counts, until the connection ends. It takes
+// nothing from the pool.
+func (c *conn) answer(pings *atomic.Int64) error {
+	store := make([]byte, 256)
+	c.store, c.buf = &store, nil
+	for {
+		h, err := c.header()
+		if err != nil {
+			return err
+		}
+		if h.Opcode != frame.Ping || h.Length > 125 {
+			return fmt.Errorf("not a ping: %+v", h)
+		}
+		for int64(len(c.buf)) < h.Length {
+			if err := c.fill(); err != nil {
+				return err
+			}
+		}
+		pong := frame.Header{Fin: true, Opcode: frame.Pong, Masked: true, Length: h.Length, Key: [4]byte{1, 2, 3, 4}}
+		p := append(pong.Append(nil), c.buf[:h.Length]...)
+		frame.Mask(p[len(p)-int(h.Length):], pong.Key, 0)
+		c.buf = c.buf[h.Length:]
+		if _, err := c.nc.Write(p); err != nil {
+			return err
+		}
+		pings.Add(1)
+	}
 }
 
 // fill reads more behind what is in buf.

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -81,4 +82,26 @@ func TestProc(t *testing.T) {
 	if cpuTime(1<<30) != 0 || resident(1<<30) != 0 {
 		t.Error("figures of a process that does not exist")
 	}
+}
+
+// TestAnswers: pings of the server are answered and counted.
+func TestAnswers(t *testing.T) {
+	u := serve(t, &curlew.Options{PingInterval: 10 * time.Millisecond, PongTimeout: time.Minute}, same)
+	l := &load{url: u, batch: newBatch(10, 1, false)}
+	conns, err := l.open(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- conns[0].answer(&l.done) }()
+	for l.done.Load() < 3 { // of which the second is sent because the first was answered
+		select {
+		case err := <-ended:
+			t.Fatal(err)
+		default:
+			runtime.Gosched()
+		}
+	}
+	closeAll(conns)
+	<-ended
 }

@@ -26,6 +26,8 @@ type Report struct {
 	Rate       float64 // of them a second
 	CPU        float64 // of the server, microseconds a message; 0 where it is not known
 	RSSPerConn int64   // bytes that one more connection adds to the server, -idle only
+	Core       float64 // of one core that the server uses while it pings and is answered, -idle only
+	Pings      float64 // of the server's, a second, -idle only
 }
 
 func main() {
@@ -36,7 +38,7 @@ func main() {
 		text   = flag.Bool("text", false, "text of 1 to 3 byte characters instead of binary")
 		warm   = flag.Duration("warm", time.Second, "before the measured window")
 		window = flag.Duration("t", 3*time.Second, "length of the measured window")
-		idle   = flag.Bool("idle", false, "open the connections, echo once on each, and measure memory instead")
+		idle   = flag.Bool("idle", false, "open the connections, echo once on each, and measure memory instead, and then, answering pings, processor time")
 		pid    = flag.Int("pid", 0, "process `id` of the server")
 	)
 	flag.Parse()
@@ -48,7 +50,7 @@ func main() {
 	l := &load{url: u, batch: newBatch(*size, *depth, *text)}
 	var r *Report
 	if *idle {
-		r, err = l.idle(*n, *pid)
+		r, err = l.idle(*n, *pid, *warm, *window)
 	} else {
 		r, err = l.echo(*n, *pid, *warm, *window)
 	}
@@ -123,7 +125,7 @@ func (l *load) echo(n, pid int, warm, window time.Duration) (*Report, error) {
 	}, nil
 }
 
-func (l *load) idle(n, pid int) (*Report, error) {
+func (l *load) idle(n, pid int, warm, window time.Duration) (*Report, error) {
 	// What the server allocates once is not a connection's.
 	some, err := l.open(20)
 	if err != nil {
@@ -144,7 +146,21 @@ func (l *load) idle(n, pid int) (*Report, error) {
 		return nil, err
 	}
 	time.Sleep(settle)
-	return &Report{Messages: int64(n), RSSPerConn: (resident(pid) - before) / int64(n)}, nil
+	r := &Report{Messages: int64(n), RSSPerConn: (resident(pid) - before) / int64(n)}
+	errs := make(chan error, n)
+	for _, c := range conns {
+		go func() { errs <- c.answer(&l.done) }()
+	}
+	time.Sleep(warm)
+	cpu0, pings0, t0 := cpuTime(pid), l.done.Load(), time.Now()
+	select {
+	case err := <-errs:
+		return nil, err
+	case <-time.After(window):
+	}
+	took := time.Since(t0).Seconds()
+	r.Core, r.Pings = (cpuTime(pid)-cpu0).Seconds()/took, float64(l.done.Load()-pings0)/took
+	return r, nil
 }
 
 func (l *load) open(n int) ([]*conn, error) {
