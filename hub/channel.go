@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"curlew.example/curlew"
 	"curlew.example/curlew/hub/proto"
 )
 
@@ -94,20 +93,6 @@ func (ch *channel) release() {
 	if last {
 		h.broker.Unsubscribe(ch.name, ch)
 	}
-}
-
-// A delivery is a message, or an event without one, framed once for all who get it.
-type delivery struct {
-	*Message
-	framed *curlew.Prepared
-}
-
-func newDelivery(m *Message) *delivery {
-	return &delivery{m, curlew.Prepare(curlew.Text, proto.AppendMessage(nil, &m.Message))}
-}
-
-func newEvent(a *proto.Answer) *delivery {
-	return &delivery{nil, curlew.Prepare(curlew.Text, a.Append(nil))}
 }
 
 // Deliver gives a message to all subscribers. It is called by the broker.

@@ -16,7 +16,7 @@ type Client struct {
 	hub     *Hub
 	id      string
 	request *http.Request // that opened the connection; may be nil
-	conn    *curlew.Conn
+	to      carrier
 	ctx     context.Context // ends with the connection
 	cancel  func()
 
@@ -38,8 +38,13 @@ func (c *Client) Connection() string { return c.id }
 // User returns the name of the user, "" for nobody in particular.
 func (c *Client) User() string { return c.identity().User }
 
-// Conn returns the connection itself.
-func (c *Client) Conn() *curlew.Conn { return c.conn }
+// Conn returns the connection itself, nil if it is none of curlew.v1.
+func (c *Client) Conn() *curlew.Conn {
+	if s, ok := c.to.(socket); ok {
+		return s.Conn
+	}
+	return nil
+}
 
 func (c *Client) identity() *Identity {
 	c.mu.Lock()
@@ -52,7 +57,7 @@ func (c *Client) identity() *Identity {
 
 // opened is the event Open.
 func (c *Client) opened(conn *curlew.Conn) {
-	c.conn = conn
+	c.to = socket{conn}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,7 +72,7 @@ func (c *Client) message(conn *curlew.Conn, t curlew.Type, p []byte) {
 	}
 	err := proto.Parse(p, func(r *proto.Request) bool {
 		c.do(r)
-		return c.conn.Err() == nil
+		return !c.to.ended()
 	})
 	if err != nil {
 		conn.Close(curlew.InvalidPayload, "not JSON")
@@ -136,17 +141,11 @@ func (c *Client) tooSlow() {
 	if first {
 		c.hub.stats.tooSlow.Add(1)
 	}
-	c.conn.Close(proto.CloseTooSlow, "too slow")
+	c.to.close(proto.CloseTooSlow, "too slow")
 }
 
-// say sends an answer. Answers are not lost: a client that asks and does not read
-// is not read from either.
-func (c *Client) say(a *proto.Answer) {
-	p := a.Append(nil)
-	if c.conn.Send(curlew.Text, p) == curlew.ErrQueueFull {
-		c.conn.Write(c.ctx, curlew.Text, p)
-	}
-}
+// say sends an answer, or something else that must not be lost.
+func (c *Client) say(a *proto.Answer) { c.to.answer(c.ctx, a) }
 
 // catchUp has a subscription brought up to date. It does not wait.
 func (c *Client) catchUp(s *subscription) {
@@ -173,7 +172,7 @@ func (c *Client) catchAllUp() {
 		c.mu.Unlock()
 		more, err := s.step(c.ctx)
 		switch {
-		case err != nil && c.ctx.Err() == nil && c.conn.Err() == nil:
+		case err != nil && c.ctx.Err() == nil && !c.to.ended():
 			if c.leaveChannel(s.ch.name, c.hub.set.Grace) {
 				e := c.hub.errorOf(err, proto.Unavailable)
 				c.say(&proto.Answer{Unsubscribed: &proto.Unsubscribed{Channel: s.ch.name, Code: e.Code}})

@@ -102,7 +102,7 @@ func (h *Hub) Members(ctx context.Context, channel string) ([]*Member, error) {
 func (h *Hub) Disconnect(user, connection, reason string) (n int) {
 	for _, c := range h.all() {
 		if connection != "" && c.id == connection || user != "" && c.User() == user {
-			c.conn.Close(proto.CloseThrownOut, reason)
+			c.to.close(proto.CloseThrownOut, reason)
 			n++
 		}
 	}
@@ -137,7 +137,7 @@ func (h *Hub) Drain(ctx context.Context, retry time.Duration) {
 			timer.Reset(0)
 		}
 		c.say(&proto.Answer{Drain: &proto.Drain{Retry: retry.Milliseconds()}})
-		c.conn.Close(proto.CloseDrain, "the server is stopping")
+		c.to.close(proto.CloseDrain, "the server is stopping")
 	}
 }
 
@@ -151,7 +151,7 @@ func (h *Hub) Close() error {
 		return nil
 	}
 	for _, c := range h.all() {
-		c.conn.Close(proto.CloseDrain, "the hub has ended")
+		c.to.close(proto.CloseDrain, "the hub has ended")
 	}
 	return h.broker.Close()
 }
@@ -204,15 +204,15 @@ type counters struct {
 
 // Stats are numbers of this node since it began.
 type Stats struct {
-	Clients  int // connected, and have said hello
-	Channels int // that they are subscribed to
+	Clients  int `json:"clients"`  // connected, and have said hello
+	Channels int `json:"channels"` // that they are subscribed to
 
-	Published  int64 // messages, by this node
-	Delivered  int64 // to its subscribers
-	Lost       int64 // for a subscriber that was too slow, and was told so
-	TooSlow    int64 // connections that were closed for that
-	Resumed    int64 // subscriptions with a position that missed nothing
-	NotResumed int64 // with one, that did
+	Published  int64 `json:"published"`  // messages, by this node
+	Delivered  int64 `json:"delivered"`  // to its subscribers
+	Lost       int64 `json:"lost"`       // for a subscriber that was too slow, and was told so
+	TooSlow    int64 `json:"tooSlow"`    // connections that were closed for that
+	Resumed    int64 `json:"resumed"`    // subscriptions with a position that missed nothing
+	NotResumed int64 `json:"notResumed"` // with one, that did
 }
 
 // Stats returns them.

@@ -15,7 +15,7 @@ func (c *Client) do(r *proto.Request) {
 	said := c.said
 	c.mu.Unlock()
 	if !said && r.Kind != proto.Hello {
-		c.conn.Close(curlew.PolicyViolation, "hello comes first")
+		c.to.close(curlew.PolicyViolation, "hello comes first")
 		return
 	}
 	a := &proto.Answer{}
@@ -37,13 +37,13 @@ func (c *Client) do(r *proto.Request) {
 	if e := a.Error; e != nil && r.Kind == proto.Hello {
 		switch e.Code {
 		case proto.Expired:
-			c.conn.Close(proto.CloseExpired, "the token has expired")
+			c.to.close(proto.CloseExpired, "the token has expired")
 		case proto.BadRequest:
-			c.conn.Close(proto.CloseBadRequest, "hello is not in order")
+			c.to.close(proto.CloseBadRequest, "hello is not in order")
 		case proto.Unavailable, proto.Limit, proto.Internal:
-			c.conn.Close(curlew.TryAgainLater, "not possible at the moment")
+			c.to.close(curlew.TryAgainLater, "not possible at the moment")
 		default:
-			c.conn.Close(proto.CloseUnauthorized, "not authorized")
+			c.to.close(proto.CloseUnauthorized, "not authorized")
 		}
 	}
 }
@@ -118,7 +118,7 @@ func (c *Client) identifiedLocked(who *Identity) {
 	c.who = who
 	c.timer.Stop()
 	if !who.Expires.IsZero() && !c.ended {
-		c.timer = time.AfterFunc(time.Until(who.Expires), func() { c.conn.Close(proto.CloseExpired, "the token has expired") })
+		c.timer = time.AfterFunc(time.Until(who.Expires), func() { c.to.close(proto.CloseExpired, "the token has expired") })
 	}
 }
 

@@ -62,7 +62,7 @@ func (s *subscription) eventLocked(d *delivery) {
 
 // sendLocked queues d for the client, and reports whether there was room.
 func (s *subscription) sendLocked(d *delivery) bool {
-	err := s.client.conn.SendPrepared(d.framed)
+	err := s.client.to.deliver(d)
 	if errors.Is(err, curlew.ErrQueueFull) {
 		return false
 	}
@@ -188,10 +188,10 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 	}
 	for _, m := range p.Messages {
 		if m.Prev > since.Offset {
-			err = s.write(ctx, &proto.Answer{Gap: &proto.Gap{Channel: ch.name, From: since.Offset + 1, To: m.Prev}}, nil, m.Prev)
+			err = s.writeGap(ctx, since.Offset+1, m.Prev)
 		}
 		if err == nil {
-			err = s.write(ctx, nil, m, m.Offset)
+			err = s.write(ctx, &delivery{Message: m}, m.Offset)
 		}
 		if err != nil {
 			return false, err
@@ -199,8 +199,7 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 		since.Offset = m.Offset
 	}
 	if len(p.Messages) == 0 && p.Position.Offset > since.Offset { // nothing of it is kept
-		to := p.Position.Offset
-		if err := s.write(ctx, &proto.Answer{Gap: &proto.Gap{Channel: ch.name, From: since.Offset + 1, To: to}}, nil, to); err != nil {
+		if err := s.writeGap(ctx, since.Offset+1, p.Position.Offset); err != nil {
 			return false, err
 		}
 	}
@@ -217,14 +216,7 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 var errEpoch = &proto.Error{Code: proto.Unavailable, Message: "the channel has begun anew", Retry: true}
 
 // write gives the client a message or a gap, and waits until it is on its way.
-func (s *subscription) write(ctx context.Context, gap *proto.Answer, m *Message, cursor int64) error {
-	var p []byte
-	if gap != nil {
-		p = gap.Append(nil)
-		s.ch.hub.stats.lost.Add(gap.Gap.To - gap.Gap.From + 1)
-	} else {
-		p = proto.AppendMessage(nil, &m.Message)
-	}
+func (s *subscription) write(ctx context.Context, d *delivery, cursor int64) error {
 	s.ch.mu.Lock()
 	over := s.at < 0
 	s.cursor = cursor
@@ -232,9 +224,16 @@ func (s *subscription) write(ctx context.Context, gap *proto.Answer, m *Message,
 	if over {
 		return nil
 	}
-	err := s.client.conn.Write(ctx, curlew.Text, p)
-	if err == nil && m != nil {
+	err := s.client.to.write(ctx, d)
+	if err == nil && d.Message != nil {
 		s.ch.hub.stats.delivered.Add(1)
 	}
 	return err
+}
+
+// writeGap announces that messages up to an offset are lost.
+func (s *subscription) writeGap(ctx context.Context, from, to int64) error {
+	s.ch.hub.stats.lost.Add(to - from + 1)
+	gap := &proto.Answer{Gap: &proto.Gap{Channel: s.ch.name, From: from, To: to}}
+	return s.write(ctx, &delivery{event: gap.Append(nil)}, to)
 }

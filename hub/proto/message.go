@@ -20,7 +20,7 @@ type Message struct {
 
 // AppendMessage appends {"message":{…}}.
 func AppendMessage(b []byte, m *Message) []byte {
-	return append(m.append(append(b, `{"message":`...)), '}')
+	return append(m.Append(append(b, `{"message":`...)), '}')
 }
 
 // Published returns the message as an answer has it.
@@ -34,8 +34,8 @@ func (m *Message) Published() *Published {
 	return p
 }
 
-// append appends the object of a message.
-func (m *Message) append(b []byte) []byte {
+// Append appends the message's own object.
+func (m *Message) Append(b []byte) []byte {
 	b = append(b, `{"channel":`...)
 	b = appendText(b, m.Channel)
 	b = m.Position.appendMembers(append(b, ','))

@@ -42,6 +42,7 @@ type Request struct {
 
 	Token, Client string    // Hello; Token also Refresh
 	Channel       string    // all but Hello and Refresh
+	User          string    // Publish, of the HTTP interface only
 	Since         *Position // Subscribe, History
 	Presence      bool      // Subscribe
 	Data          []byte    // Publish: JSON
@@ -113,10 +114,49 @@ func parse(p []byte) *Request {
 	case r.Kind == Unknown:
 		r.fail("this is no request that is known here")
 	}
-	if r.Err != nil {
-		return r
+	if r.Err == nil {
+		r.parseBody(body)
 	}
+	return r
+}
+
+// ParseBody reads what a request of a kind says, or an array of it, where the kind
+// is known: as the HTTP interface does. It calls f for each, and reports whether it
+// was an array.
+func ParseBody(k Kind, p []byte, f func(*Request)) (array bool, err error) {
+	if !check(p) {
+		return false, errJSON
+	}
+	n := 0
+	if elements(p, func(value []byte) bool {
+		r := &Request{Kind: k}
+		if n++; n > MaxBatch {
+			r.fail("more than %d in an array", MaxBatch)
+		} else {
+			r.parseBody(value)
+		}
+		f(r)
+		return n <= MaxBatch
+	}) {
+		return true, nil
+	}
+	r := &Request{Kind: k}
+	r.parseBody(p)
+	f(r)
+	return false, nil
+}
+
+// parseBody reads the members of a request whose kind is known.
+func (r *Request) parseBody(body []byte) {
+	var seen names
 	if !members(body, func(name string, value []byte) bool {
+		if name == "user" && r.ID == 0 && r.Kind == Publish { // no client says who it is
+			var ok bool
+			if r.User, ok = text(value); !ok || !seen.add(name) {
+				r.fail("publish.user is not what it should be")
+			}
+			return r.Err == nil
+		}
 		if set := fields[name]; set != nil {
 			if !seen.add(name) {
 				r.fail("%s.%s is there twice", r.Kind, name)
@@ -129,7 +169,6 @@ func parse(p []byte) *Request {
 		r.fail("%s is an object", r.Kind)
 	}
 	r.check()
-	return r
 }
 
 // names are those that were seen. They are few.

@@ -1,0 +1,72 @@
+package hub
+
+import (
+	"context"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/hub/proto"
+)
+
+// A carrier brings a client what the hub has to say. All methods may be called at
+// once; what they are given goes out in the order of the calls.
+type carrier interface {
+	// deliver does not wait. curlew.ErrQueueFull: there is no room, and the client
+	// will be told when there is; another error is the end.
+	deliver(d *delivery) error
+	// write waits until d is on its way.
+	write(ctx context.Context, d *delivery) error
+	// answer may wait until there is room.
+	answer(ctx context.Context, a *proto.Answer)
+	close(code curlew.Code, reason string)
+	ended() bool
+}
+
+// A delivery is a message, or an event without one, framed once for all who get it.
+type delivery struct {
+	*Message
+	event  []byte // JSON, if there is no message
+	framed *curlew.Prepared
+}
+
+// newDelivery and newEvent are for many, the text of one alone needs no frame.
+func newDelivery(m *Message) *delivery {
+	d := &delivery{Message: m}
+	d.framed = curlew.Prepare(curlew.Text, d.text())
+	return d
+}
+
+func newEvent(a *proto.Answer) *delivery {
+	d := &delivery{event: a.Append(nil)}
+	d.framed = curlew.Prepare(curlew.Text, d.event)
+	return d
+}
+
+// text is the JSON.
+func (d *delivery) text() []byte {
+	if d.Message == nil {
+		return d.event
+	}
+	return proto.AppendMessage(nil, &d.Message.Message)
+}
+
+// A socket is the carrier of those who speak curlew.v1.
+type socket struct{ *curlew.Conn }
+
+func (s socket) deliver(d *delivery) error { return s.SendPrepared(d.framed) }
+
+func (s socket) write(ctx context.Context, d *delivery) error {
+	return s.Write(ctx, curlew.Text, d.text())
+}
+
+// answer: answers are not lost. A client that asks and does not read is not read
+// from either.
+func (s socket) answer(ctx context.Context, a *proto.Answer) {
+	p := a.Append(nil)
+	if s.Send(curlew.Text, p) == curlew.ErrQueueFull {
+		s.Write(ctx, curlew.Text, p)
+	}
+}
+
+func (s socket) close(code curlew.Code, reason string) { s.Close(code, reason) }
+
+func (s socket) ended() bool { return s.Err() != nil }

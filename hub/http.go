@@ -1,0 +1,343 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/hub/proto"
+)
+
+// HandlerOptions are the settings of Handler. nil is the zero value.
+type HandlerOptions struct {
+	// WebSocket serves the clients of curlew.v1: nil is curlew.Handle with Conn.
+	WebSocket http.Handler
+
+	// Conn are the settings of the connections if WebSocket is nil; nil is the zero
+	// value. See ConnOptions.
+	Conn *curlew.Options
+
+	// Keys are the API keys: those who know one may do everything. With none the
+	// program itself is the only one who may.
+	Keys []string
+
+	// Origin, if set, is asked before events are given to a page, and may set CORS
+	// headers: its error is answered 403. nil: only pages of the server's own
+	// origin.
+	Origin func(w http.ResponseWriter, r *http.Request) error
+}
+
+// Handler returns what serves a hub at a path and below it: the protocol curlew.v1
+// at the path itself, server-sent events at …/events, and the API at …/publish and
+// so on: docs/hub.md.
+func (h *Hub) Handler(o *HandlerOptions) http.Handler {
+	if o == nil {
+		o = &HandlerOptions{}
+	}
+	s := &service{hub: h, webSocket: o.WebSocket, origin: o.Origin}
+	if s.webSocket == nil {
+		s.webSocket = curlew.Handle(h.ConnOptions(o.Conn), func(r *http.Request) (*curlew.Events, error) { return h.Events(r), nil })
+	}
+	if s.origin == nil {
+		s.origin = sameOrigin
+	}
+	for _, k := range o.Keys {
+		s.keys = append(s.keys, sha256.Sum256([]byte(k)))
+	}
+	return s
+}
+
+type service struct {
+	hub       *Hub
+	webSocket http.Handler
+	origin    func(http.ResponseWriter, *http.Request) error
+	keys      [][sha256.Size]byte
+}
+
+func sameOrigin(_ http.ResponseWriter, r *http.Request) error {
+	return http.NewCrossOriginProtection().Check(&http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host, URL: r.URL})
+}
+
+//go:embed openapi.json
+var openAPI []byte
+
+func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	if len(r.Header["Upgrade"]) > 0 {
+		s.webSocket.ServeHTTP(w, r)
+		return
+	}
+	switch name {
+	case "events":
+		s.events(w, r)
+	case "openapi.json":
+		if method(w, r, http.MethodGet, http.MethodHead) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Write(openAPI)
+		}
+	default:
+		if do := calls[name]; do != nil {
+			s.call(w, r, do)
+			return
+		}
+		s.webSocket.ServeHTTP(w, r)
+	}
+}
+
+// method reports whether a request has one of the methods, or has been refused.
+func method(w http.ResponseWriter, r *http.Request, list ...string) bool {
+	if slices.Contains(list, r.Method) {
+		return true
+	}
+	w.Header().Set("Allow", strings.Join(list, ", "))
+	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+	return false
+}
+
+// statuses are those of errors.
+var statuses = map[string]int{
+	proto.BadRequest: http.StatusBadRequest, proto.UnknownChannel: http.StatusNotFound,
+	proto.Forbidden: http.StatusForbidden, proto.Unauthorized: http.StatusUnauthorized, proto.Expired: http.StatusUnauthorized,
+	proto.Limit: http.StatusTooManyRequests, proto.TooBig: http.StatusRequestEntityTooLarge,
+	proto.Unavailable: http.StatusServiceUnavailable, proto.Internal: http.StatusInternalServerError,
+}
+
+// maxBody is the longest body of a call, in bytes.
+const maxBody = 4 << 20
+
+// authorized looks for an API key.
+func (s *service) authorized(r *http.Request) bool {
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	sum, found := sha256.Sum256([]byte(strings.TrimSpace(key))), 0
+	for i := range s.keys {
+		found |= subtle.ConstantTimeCompare(s.keys[i][:], sum[:])
+	}
+	return found == 1 && strings.EqualFold(scheme, "Bearer")
+}
+
+// A call does one request of the API.
+type call struct {
+	kind proto.Kind // whose members it has; Unknown: those of the map
+	do   func(h *Hub, ctx context.Context, r *proto.Request, body []byte) (any, error)
+}
+
+// calls are the API, by name.
+var calls = map[string]*call{
+	"publish":  {proto.Publish, (*Hub).callPublish},
+	"history":  {proto.History, (*Hub).callHistory},
+	"presence": {proto.Presence, (*Hub).callPresence},
+
+	"disconnect":  {proto.Unknown, (*Hub).callDisconnect},
+	"unsubscribe": {proto.Unknown, (*Hub).callUnsubscribe},
+	"channels":    {proto.Unknown, (*Hub).callChannels},
+	"info":        {proto.Unknown, (*Hub).callInfo},
+}
+
+func (s *service) call(w http.ResponseWriter, r *http.Request, c *call) {
+	head := w.Header()
+	head.Set("Cache-Control", "no-store")
+	if !method(w, r, http.MethodPost) {
+		return
+	}
+	if !s.authorized(r) {
+		head.Set("WWW-Authenticate", `Bearer realm="hub"`)
+		answer(w, nil, &proto.Error{Code: proto.Unauthorized, Message: "an API key is wanted"})
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		var long *http.MaxBytesError
+		if errors.As(err, &long) {
+			answer(w, nil, &proto.Error{Code: proto.TooBig, Message: "the body is longer than 4 MiB"})
+			return
+		}
+		answer(w, nil, &proto.Error{Code: proto.BadRequest, Message: "the body did not come whole"})
+		return
+	}
+	if c.kind == proto.Unknown {
+		a, err := c.do(s.hub, r.Context(), nil, body)
+		answer(w, a, s.hub.refusal(err))
+		return
+	}
+	var list []any
+	var first *proto.Error
+	array, err := proto.ParseBody(c.kind, body, func(q *proto.Request) {
+		var a any
+		var e error
+		if e = nilOr(q.Err); e == nil {
+			a, e = c.do(s.hub, r.Context(), q, body)
+		}
+		if refused := s.hub.refusal(e); refused != nil {
+			if first == nil {
+				first = refused
+			}
+			a = &proto.Answer{Error: refused}
+		}
+		list = append(list, a)
+	})
+	switch {
+	case err != nil:
+		answer(w, nil, &proto.Error{Code: proto.BadRequest, Message: "the body is not JSON"})
+	case array:
+		answer(w, list, nil)
+	default:
+		answer(w, list[0], first)
+	}
+}
+
+func nilOr(e *proto.Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+func (h *Hub) refusal(err error) *proto.Error {
+	if err == nil {
+		return nil
+	}
+	return h.errorOf(err, proto.Unavailable)
+}
+
+// answer writes a as JSON, or e.
+func answer(w http.ResponseWriter, a any, e *proto.Error) {
+	status := http.StatusOK
+	if e != nil {
+		a, status = &proto.Answer{Error: e}, statuses[e.Code]
+		if e.Retry || e.Code == proto.Limit {
+			w.Header().Set("Retry-After", "1")
+		}
+	}
+	p, err := json.Marshal(a)
+	if err != nil {
+		status, p = http.StatusInternalServerError, []byte(`{"error":{"code":"internal"}}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(append(p, '\n'))
+}
+
+func (h *Hub) callPublish(ctx context.Context, r *proto.Request, _ []byte) (any, error) {
+	at, err := h.Publish(ctx, r.Channel, &Publication{Data: slices.Clone(r.Data), Binary: r.Binary, User: r.User, Key: r.Key, Dedupe: r.Dedupe})
+	return &proto.Answer{Published: &at}, err
+}
+
+func (h *Hub) callHistory(ctx context.Context, r *proto.Request, _ []byte) (any, error) {
+	limit := h.set.MaxHistory
+	if r.Limit > 0 {
+		limit = min(limit, r.Limit)
+	}
+	p, err := h.History(ctx, r.Channel, Query{Since: r.Since, Limit: limit, Reverse: r.Reverse})
+	if err != nil {
+		return nil, err
+	}
+	return &proto.Answer{History: p.proto()}, nil
+}
+
+func (h *Hub) callPresence(ctx context.Context, r *proto.Request, _ []byte) (any, error) {
+	all, err := h.Members(ctx, r.Channel)
+	list := make([]proto.Member, len(all))
+	for i, m := range all {
+		list[i] = *m.proto()
+	}
+	return &proto.Answer{Presence: &proto.Members{Members: list}}, err
+}
+
+// target is the body of calls that are about somebody.
+type target struct {
+	Channel    string `json:"channel"`
+	User       string `json:"user"`
+	Connection string `json:"connection"`
+	Reason     string `json:"reason"`
+}
+
+func targetOf(body []byte, of any) error {
+	if err := json.Unmarshal(body, of); err != nil {
+		return &proto.Error{Code: proto.BadRequest, Message: "the body is not the object that it should be"}
+	}
+	return nil
+}
+
+func (h *Hub) callDisconnect(_ context.Context, _ *proto.Request, body []byte) (any, error) {
+	var t target
+	if err := targetOf(body, &t); err != nil {
+		return nil, err
+	}
+	if t.User == "" && t.Connection == "" || len(t.Reason) > 123 {
+		return nil, &proto.Error{Code: proto.BadRequest, Message: "user or connection is wanted, and a reason of at most 123 bytes"}
+	}
+	return map[string]any{"disconnected": map[string]int{"connections": h.Disconnect(t.User, t.Connection, t.Reason)}}, nil
+}
+
+func (h *Hub) callUnsubscribe(_ context.Context, _ *proto.Request, body []byte) (any, error) {
+	var t target
+	if err := targetOf(body, &t); err != nil {
+		return nil, err
+	}
+	if t.Channel == "" || t.User == "" && t.Connection == "" {
+		return nil, &proto.Error{Code: proto.BadRequest, Message: "channel, and user or connection, are wanted"}
+	}
+	n := h.Unsubscribe(t.Channel, t.User, t.Connection, proto.Forbidden)
+	return map[string]any{"unsubscribed": map[string]int{"connections": n}}, nil
+}
+
+// maxListed is how many channels one call lists.
+const maxListed = 1000
+
+func (h *Hub) callChannels(_ context.Context, _ *proto.Request, body []byte) (any, error) {
+	var q struct {
+		Prefix string `json:"prefix"`
+		After  string `json:"after"`
+	}
+	if len(body) > 0 {
+		if err := targetOf(body, &q); err != nil {
+			return nil, err
+		}
+	}
+	list := h.Channels(q.Prefix, q.After, maxListed+1)
+	more := len(list) > maxListed
+	return map[string]any{"channels": list[:min(len(list), maxListed)], "more": more}, nil
+}
+
+func (h *Hub) callInfo(context.Context, *proto.Request, []byte) (any, error) {
+	return map[string]any{"info": h.Stats(), "limits": h.set.limits, "time": time.Now().UnixMilli()}, nil
+}
+
+// A Listed is a channel that somebody on this node is subscribed to.
+type Listed struct {
+	Channel     string `json:"channel"`
+	Subscribers int    `json:"subscribers"`
+}
+
+// Channels returns at most n of the channels of this node whose names begin with
+// prefix, in the order of their names, and come behind after.
+func (h *Hub) Channels(prefix, after string, n int) []Listed {
+	list := []Listed{}
+	for i := range h.shards {
+		cs := &h.shards[i]
+		cs.mu.Lock()
+		var some []*channel
+		for name, ch := range cs.open {
+			if strings.HasPrefix(name, prefix) && name > after {
+				some = append(some, ch)
+			}
+		}
+		cs.mu.Unlock()
+		for _, ch := range some {
+			ch.mu.Lock()
+			list = append(list, Listed{ch.name, len(ch.subs)})
+			ch.mu.Unlock()
+		}
+	}
+	slices.SortFunc(list, func(a, b Listed) int { return strings.Compare(a.Channel, b.Channel) })
+	return list[:min(n, len(list))]
+}
