@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,40 @@ var examples = map[string]struct {
 	files map[string]string
 	play  func(t *testing.T, e *example)
 }{
+	"echo": {nil, func(t *testing.T, e *example) {
+		c := e.open(t, 0)
+		c.says(t, "hello", "hello")
+		c.end(t)
+		e.answers(t, map[string]string{"/echo": "426"})
+		for offer, want := range map[string]string{"": "400", "other": "400", "chat": "chat", "chat chat.v2": "chat.v2"} {
+			c, err := curlew.Dial(t.Context(), "ws://"+e.at+"/chat", &curlew.DialOptions{Options: curlew.Options{Subprotocols: strings.Fields(offer)}})
+			if refused, ok := err.(*curlew.HandshakeError); ok {
+				if got := strconv.Itoa(refused.Status); got != want {
+					t.Errorf("%q: %s", offer, got)
+				}
+			} else if err != nil {
+				t.Errorf("%q: %v", offer, err)
+			} else {
+				if got := c.Info().Subprotocol; got != want {
+					t.Errorf("%q: %s", offer, got)
+				}
+				c.Close(curlew.NormalClosure, "")
+			}
+		}
+	}},
+	"redirect": {nil, func(t *testing.T, e *example) {
+		e.answers(t, map[string]string{
+			"/old/a": "301 /new/a", "/old/a%3Fb?c=d": "301 /new/a%3Fb", "/shop/x": "302 https://shop.example.com/", "/old/..%2Fx": "404",
+			"/2026/a%26b": "302 /archive?year=2026&name=a%26b",
+		})
+	}},
+	"respond": {nil, func(t *testing.T, e *example) {
+		e.answers(t, map[string]string{"/health": "200 fine\n", "/version": `200 {"version":3}`, "/private/x": "403 "})
+		_, err := curlew.Dial(t.Context(), "ws://"+e.at+"/health", nil)
+		if err.(*curlew.HandshakeError).Status != 200 {
+			t.Error(err)
+		}
+	}},
 	"broadcast": {nil, func(t *testing.T, e *example) {
 		first := e.open(t, 0)
 		first.says(t, "hello", "hello")
@@ -224,6 +259,31 @@ func TestHandlersPage(t *testing.T) {
 	}
 	if len(sections) != len(examples) {
 		t.Errorf("docs/handlers.md has %d sections, not %d", len(sections), len(examples))
+	}
+}
+
+// answers asks for paths and wants the status, and where the answer leads to or
+// what it is, if that is wanted.
+func (e *example) answers(t *testing.T, asks map[string]string) {
+	t.Helper()
+	for path, want := range asks {
+		r, err := http.NewRequest("GET", "http://"+e.at+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		got := resp.Status[:3]
+		if len(want) > 3 {
+			got += " " + resp.Header.Get("Location") + string(b)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
 	}
 }
 
