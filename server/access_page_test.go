@@ -46,6 +46,7 @@ func TestAccessPage(t *testing.T) {
 		"Which paths": {
 			{"/x", "", "101"}, {"/open/x", "", "101"}, {"/admin/x", "", "401"}, {"/admin/x", basicAuth("bob", "b"), "403"}, {"/admin/x", basicAuth("alice", "a"), "101"},
 			{"//admin/x", "", "404"}, {"/admin%2Fx", "", "404"}, {"/admin;/x", "", "404"}, {"/open/..;/admin/x", "", "404"}, {"/ADMIN/x", "", "101"},
+			{"/admin", "", "401"}, {"/admin/", "", "401"}, {"/adminx", "", "101"}, {"//admin", "", "404"},
 		},
 	}
 	sections := strings.Split(string(page), "\n## ")[1:]
