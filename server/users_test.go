@@ -252,6 +252,28 @@ func TestTokensOfTheSite(t *testing.T) {
 	}
 }
 
+// AU17: where the browser says by itself who its user is, a page of any site could
+// speak for him; what a page has to know it can only say for itself.
+func TestAU17AnyOrigin(t *testing.T) {
+	t.Parallel()
+	users := usersFile(t, "alice:a")
+	jwt := func(from string) string { return `{ jwt: { keys: ` + inlineKey + `, from: ` + from + ` } }` }
+	for auth, want := range map[string]bool{
+		`'none'`: true, `{ basic: { users: '` + users + `' } }`: true, jwt(`['header', 'cookie:t']`): true,
+		jwt(`['header', 'subprotocol', 'query:t']`): false, jwt(`'header'`): false,
+	} {
+		log := new(safeBuffer)
+		_, err := server.New(parse(t, `{ listen: 'localhost:0', routes: [{ handler: 'echo', origins: '*', auth: `+auth+` }] }`),
+			server.Options{Handlers: basic(), Log: slog.New(slog.NewTextHandler(log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "pages of any site"); got != want {
+			t.Errorf("%s: %v\n%s", auth, got, log)
+		}
+	}
+}
+
 // What is wrong with the files is told before anything is served, once.
 func TestUsersMissing(t *testing.T) {
 	s, err := config.Parse("site.json5", []byte(`{ auth: { basic: { users: 'none-at-all' } }, routes: [

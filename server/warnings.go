@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 
 	"curlew.example/curlew/server/site"
 )
@@ -24,13 +25,20 @@ func (g *generation) warn() {
 		case "static", "respond", "redirect": // no WebSockets
 			continue
 		}
-		if slices.Contains(r.Origins.Value, "*") && r.Access.Auth == nil {
+		if slices.Contains(r.Origins.Value, "*") && !provesPage(r.Access.Auth) {
 			warn(r.Origins.From, "origins: pages of any site may connect, with what their visitors may")
 		}
 		if u := r.WebSockets.ValidateUTF; u.Set() && !u.Value {
 			warn(u.From, "validateUTF: text may hold bytes that are not UTF-8")
 		}
 	}
+}
+
+// provesPage reports whether a page that connects has to know who its user is.
+// Passwords and cookies browsers send by themselves.
+func provesPage(a *site.Auth) bool {
+	return a != nil && !a.Off && !a.Basic.Users.Set() &&
+		!slices.ContainsFunc(a.JWT.Sources.Value, func(s string) bool { return strings.HasPrefix(s, "cookie:") })
 }
 
 // exposed tells of a file that holds something secret and that others may read, or
