@@ -3,6 +3,7 @@ package site
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,12 +48,15 @@ func (s *Site) OwnSettings() []InForce {
 	}
 	var list []InForce
 	for _, f := range s.inForce("", "", s.fields()) {
-		if !shared[f.Key] && f.Key != "headers" && !strings.HasPrefix(f.Key, "headers.") && !strings.HasPrefix(f.Key, "webSockets.compression.") {
+		if !shared[f.Key] && !slices.ContainsFunc(inParts, func(p string) bool { return strings.HasPrefix(f.Key, p) }) {
 			list = append(list, f)
 		}
 	}
 	return list
 }
+
+// inParts are settings of routes that have keys of their own if they are said.
+var inParts = []string{"headers.", "auth.", "webSockets.compression."}
 
 // A teller is a binding that can say what it holds, as one or several settings
 // with keys below its own.

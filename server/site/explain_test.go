@@ -82,3 +82,18 @@ func TestFormat(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnSettings: what routes have too is not among those of the server.
+func TestOwnSettings(t *testing.T) {
+	s := parse(t, "site.json5", `{
+		auth: { basic: { users: 'users' } }, headers: { 'X-A': 'b' }, webSockets: { compression: { level: 9 } }, allow: 'all', rate: { requests: '1/s' },
+		limits: { maxMessage: 5, head: 5000 }, origins: '*', trustedProxies: 'unix', routes: [],
+	}`)
+	var said []string
+	for _, f := range s.OwnSettings() {
+		if f.From.Line > 0 {
+			said = append(said, f.Key)
+		}
+	}
+	equal(t, "said", strings.Join(said, " "), "limits.head trustedProxies")
+}
