@@ -12,39 +12,8 @@ import (
 	"curlew.example/curlew/wstest"
 )
 
-// Where each setting is shown to do what docs/settings.md says of it; what is
-// wrong in a file is told in package site, what becomes of a value in config.
-//
-//	listen, tls, minVersion       TestTLS, TestCF15UnixSockets, TestListenAllOrNone
-//	log.*                         cmd/curlew: serve.txt, TestLogFormat
-//	limits.head, headers          TestRefusedAndClosed HS26, HS27; TestHeadLimits
-//	timeouts.handshake            TestHS31HS32HS33UnfinishedHeads, TestHS31Dribble
-//	timeouts.drain                TestDrain, TestDrainDropsWhoStays
-//	match, pattern, methods,
-//	hosts                         package route
-//	origins, protocol,
-//	requireProtocol               TestHandshakeSettings
-//	headers                       TestHeadersOfARoute, TestSilentHandler
-//	maxMessage, maxFrame, maxPacket,
-//	maxFragments, validateUTF     TestSettingsOfARoute, TestSettingsThatMeet
-//	sendQueue, whenFull           TestEchoBackpressure, TestWhenFull
-//	messagesPerSecond,
-//	bytesPerSecond                TestSettingsOfARoute
-//	webSockets, webSocketsPerIP   TestPlacesOfARoute, TestPlaceFreedAtOnce
-//	connections, connectionsPerIP TestRX1RX2Connections, TestRX1Flood
-//	allow, deny                   TestAllowDeny
-//	rate.*                        TestRate, TestRateInTime, TestRX2RateMemory
-//	auth.*                        TestAU6AU7AU8EveryHandler, TestAU10AU18Token, TestTokenExpires,
-//	                              TestRolesOfARoute; package auth
-//	trustedProxies                TestAU13Forwarded, TestOriginBehindProxy
-//	ping, pong                    TestSettingsOfARoute
-//	timeouts.inactivity, request  TestSettingsOfARoute, TestTimesInThe101; of requests:
-//	                              TestIdleConnection, TestRequestTimeout
-//	timeouts.close                TestDrainDropsWhoStays; of requests: TestH1_12BodyThatDoesNotCome
-//	timeouts.write                TestEchoBackpressure; of requests: TestSF12WriteTimeout
-//	preserveFrames                TestEchoPreservesFrames, TestSettingsThatMeet
-//	compression                   TestCompressionSettings
-//	the handlers' own             their packages, TestHS35UpgradeElsewhere
+// Which test shows what of each setting is a table, in site/rows_test.go. What is wrong
+// in a file is told in package site, what becomes of a value in config.
 
 // peerOf opens a WebSocket that the test plays frame by frame.
 func (r *running) peerOf(path string) *wstest.Peer {
