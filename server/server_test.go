@@ -101,7 +101,7 @@ func start(t testing.TB, text string, more map[string]route.Constructor) *runnin
 
 func basic() map[string]route.Constructor {
 	return map[string]route.Constructor{
-		"broadcast": new(broadcast.Rooms).New, "echo": echo.New, "exec": new(exec.Processes).New, "file": file.New, "proxy": proxy.New, "static": static.New, "respond": respond.New, "redirect": redirect.New,
+		"broadcast": new(broadcast.Rooms).New, "echo": echo.New, "exec": (&exec.Processes{AllowRoot: true}).New, "file": file.New, "proxy": proxy.New, "static": static.New, "respond": respond.New, "redirect": redirect.New,
 	}
 }
 

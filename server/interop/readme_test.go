@@ -67,6 +67,9 @@ func site(t *testing.T) string {
 // listening starts the server and returns the address that it names.
 func listening(t *testing.T, dir, program string, args ...string) string {
 	t.Helper()
+	if os.Geteuid() == 0 {
+		args = append(args, "--allow-root")
+	}
 	cmd := exec.Command(program, append(args, "--listen", "127.0.0.1:0")...)
 	cmd.Dir = dir
 	var errs bytes.Buffer

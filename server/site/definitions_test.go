@@ -109,7 +109,7 @@ func TestKnownKeys(t *testing.T) {
 	add("routes.timeouts.", timeouts+" handshake^ drain^")
 	add("routes.webSockets.", webSockets)
 	add("routes.", "echo broadcast exec file proxy static respond redirect hub!")
-	add("routes.exec.", "command mode type env pass directory maxProcesses maxPerIP killAfter maxLine")
+	add("routes.exec.", "command mode type env pass directory user maxProcesses maxPerIP killAfter maxLine")
 	add("routes.", "broadcast.echo broadcast.announce file.path file.type proxy.target proxy.headers proxy.timeout static.directory respond.status respond.headers respond.body redirect.to redirect.status")
 
 	var got []string

@@ -24,6 +24,7 @@ type Exec struct {
 	Env       Setting[[]Variable]
 	Pass      Setting[[]string] // "HTTP_USER_AGENT"
 	Directory Setting[string]
+	User      Setting[string] // a name or a number; "": the server's own
 
 	MaxProcesses Setting[int] // may be Unlimited
 	MaxPerIP     Setting[int] // may be Unlimited
@@ -54,6 +55,9 @@ func (e *Exec) fields() []field {
 				"Control characters become spaces. What a shell could take for a function is left out, and so is a field that the request does not have. `HTTP_PROXY` is refused."},
 		{name: "directory", to: fileName(&e.Directory, "folder"), def: `'.'`,
 			doc: "The folder that the program starts in."},
+		{name: "user", to: text(&e.User, "user", checkUser), none: "the server's",
+			doc: "The user that the program runs as, a name or a number, with the groups of that user and no others: for a server that runs as root, " +
+				"which starts nothing unless this says as whom, be it `'root'`. Not on Windows."},
 		{name: "maxProcesses", to: count(&e.MaxProcesses), def: `64`,
 			doc: "Programs of all routes together, those that are being ended included, that may run when another one is started; else 503 with `Retry-After`."},
 		{name: "maxPerIP", to: count(&e.MaxPerIP), def: `4`,
@@ -104,6 +108,14 @@ func (b commandBinding) read(d *decoder, n *Node) {
 	if len(d.errs) == errs {
 		b.e.Command = Setting[[]string]{Value: list, From: d.at(n)}
 	}
+}
+
+// checkUser checks the name of a user. Whether there is one the server finds out.
+func checkUser(s string) error {
+	if s == "" || strings.ContainsAny(s, ":\x00\n ") {
+		return problem(quote(s)+" is not the name of a user", "write it such as 'nobody' or '65534'; its groups come with it")
+	}
+	return nil
 }
 
 func checkArgument(s string) error {

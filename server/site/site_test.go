@@ -101,7 +101,7 @@ const everything = `{
         { match: '/talk/{room}', handler: 'broadcast', broadcast: { echo: false, announce: true } },
         { match: '/run/{tool}/', handler: 'exec', exec: {
             command: ['tools/bin/../\${tool}.sh', '-n', '\${tool}', '-n', ''], mode: 'lengths', type: 'binary', env: { PATH: '/bin', A: '' }, pass: ['HTTP_USER_AGENT', 'HTTP_COOKIE'],
-            directory: '/srv', maxProcesses: 10, maxPerIP: 'unlimited', killAfter: '1 min', maxLine: '64 KB',
+            directory: '/srv', user: 'www-data', maxProcesses: 10, maxPerIP: 'unlimited', killAfter: '1 min', maxLine: '64 KB',
         } },
         { match: '/logs/{day}', handler: 'file', file: { path: 'logs/\${day}/all-\${day}.log', type: 'text' } },
         { match: '/app/', handler: 'proxy', proxy: { target: 'https://app.example:8443/base/', headers: { Host: 'app', 'X-Key': 'k', Cookie: [] }, timeout: '3 s' } },
@@ -193,8 +193,8 @@ func TestEverything(t *testing.T) {
 	equal(t, "broadcast", fmt.Sprint(r.Broadcast.Echo.Value, r.Broadcast.Announce.Value), "false true")
 	r = s.Routes[5]
 	e := r.Exec
-	equal(t, "exec", fmt.Sprintf("%q %s %s %s %s %v %q %s", e.Command.Value, e.Folder, e.Name, e.Mode.Value, e.Type.Value, e.Env.Value, e.Pass.Value, e.Directory.Value),
-		`["tools/bin/../${tool}.sh" "-n" "${tool}" "-n" ""] /etc/curlew/tools ${tool}.sh lengths binary [{PATH /bin} {A }] ["HTTP_USER_AGENT" "HTTP_COOKIE"] /srv`)
+	equal(t, "exec", fmt.Sprintf("%q %s %s %s %s %v %q %s %s", e.Command.Value, e.Folder, e.Name, e.Mode.Value, e.Type.Value, e.Env.Value, e.Pass.Value, e.Directory.Value, e.User.Value),
+		`["tools/bin/../${tool}.sh" "-n" "${tool}" "-n" ""] /etc/curlew/tools ${tool}.sh lengths binary [{PATH /bin} {A }] ["HTTP_USER_AGENT" "HTTP_COOKIE"] /srv www-data`)
 	equal(t, "limits of exec", fmt.Sprint(e.MaxProcesses.Value, e.MaxPerIP.Value, e.KillAfter.Value, e.MaxLine.Value), "10 -1 1m0s 65536")
 	r = s.Routes[6]
 	equal(t, "file", fmt.Sprint(r.File.Path.Value, " ", r.File.Folder, " ", r.File.Name, " ", r.File.Type.Value),

@@ -38,6 +38,7 @@ SIGHUP reads FILE again; a bad one changes nothing and says why.
   --listen ADDR        listen here instead of where the file says: host:port,
                        https://host:port or unix:/path; may be repeated
   --log-level LEVEL    debug, info, warn or error instead of what the file says
+  --allow-root         let programs of the handler exec run as root
 
 Example:
   curlew serve site.json5 --listen :8080

@@ -131,6 +131,9 @@ func serving(ts *testscript.TestScript, neg bool, args []string) {
 	if !strings.Contains(strings.Join(rest, " "), "--listen") {
 		rest = append(rest, "--listen", "127.0.0.1:0")
 	}
+	if os.Geteuid() == 0 {
+		rest = append(rest, "--allow-root")
+	}
 	b := &background{rest: make(chan string, 1), stderr: new(watchedText)}
 	b.stderr.more.L = &b.stderr.mu
 	b.cmd = exec.Command("curlew", append([]string{"serve"}, rest...)...)

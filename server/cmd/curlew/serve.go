@@ -46,6 +46,8 @@ type serve struct {
 	File     string   `arg:"" optional:""`
 	Listen   []string `sep:"none"`
 	LogLevel string   `enum:",debug,info,warn,error" default:""`
+
+	AllowRoot bool
 }
 
 func (c *serve) Run(ctx context.Context, p *Program) error {
@@ -63,7 +65,7 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
-	programs := &exec.Processes{Log: log}
+	programs := &exec.Processes{Log: log, AllowRoot: c.AllowRoot}
 	srv, err := server.New(s, server.Options{Handlers: c.handlers(programs), Log: log, Listen: inherited.Listen})
 	if err != nil {
 		return p.told(err)
@@ -220,7 +222,7 @@ type check struct {
 func (c *check) Run(ctx context.Context, p *Program) error {
 	s, err := awaited(ctx, func() (*site.Site, error) { return config.Load(c.File) })
 	if err == nil {
-		_, err = server.New(s, server.Options{Handlers: handlers(new(exec.Processes))})
+		_, err = server.New(s, server.Options{Handlers: handlers(&exec.Processes{AllowRoot: true})})
 	}
 	return p.told(err)
 }

@@ -135,7 +135,7 @@ func TestSystemd(t *testing.T) {
 		{ match: '/fds', handler: 'exec', exec: { command: ['/bin/ls', '/proc/self/fd'] } }, { handler: 'respond', respond: { body: 'one' } }] }`, at)
 	write(t, name, both)
 
-	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec curlew serve "$0"`, name)
+	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec curlew serve --allow-root "$0"`, name)
 	cmd.Env = append(os.Environ(), "LISTEN_FDS=3", "LISTEN_FDNAMES=web:local:spare", "NOTIFY_SOCKET="+notify, "GORACE=atexit_sleep_ms=10")
 	cmd.ExtraFiles = files
 	var log watchedText

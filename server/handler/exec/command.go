@@ -12,10 +12,11 @@ import (
 
 // A command is what a route runs.
 type command struct {
-	folder    string // absolute
-	name      string // below it, with slashes and captures
-	directory string // absolute
-	literal   bool   // the name has no captures
+	folder    string    // absolute
+	name      string    // below it, with slashes and captures
+	directory string    // absolute
+	literal   bool      // the name has no captures
+	as        *identity // nil: whom the server runs as
 }
 
 // newCommand checks what can be checked before there are clients.

@@ -40,6 +40,10 @@ type Processes struct {
 	// wrong with them: nil is nowhere. It is not to be changed after the first New.
 	Log *slog.Logger
 
+	// AllowRoot lets programs run as root, if the server does, also where the site
+	// does not say so by exec.user. Else it is an error of the site.
+	AllowRoot bool
+
 	once   sync.Once
 	places places
 	lines  limiter // of the log
@@ -53,6 +57,9 @@ func (ps *Processes) New(r *site.Route, ws route.Endpoint) (http.Handler, error)
 	ps.once.Do(ps.prepare)
 	c, err := newCommand(r.Exec)
 	if err != nil {
+		return nil, err
+	}
+	if c.as, err = ps.identity(r.Exec); err != nil {
 		return nil, err
 	}
 	h := &handler{
@@ -79,9 +86,25 @@ func (ps *Processes) prepare() {
 		ps.Log = slog.New(slog.DiscardHandler)
 	}
 	ps.lines.most = 100
-	if os.Geteuid() == 0 {
-		ps.Log.Warn("exec: this server runs as root, and so do the programs that it starts for clients")
+}
+
+// identity returns whom the programs of a route run as.
+func (ps *Processes) identity(e *site.Exec) (*identity, error) {
+	if name := e.User.Value; name != "" {
+		as, err := lookUp(name)
+		if err != nil {
+			return nil, e.User.From.Errorf("%v", err)
+		}
+		return as, nil
 	}
+	switch {
+	case os.Geteuid() != 0:
+	case !ps.AllowRoot:
+		return nil, e.Command.From.Errorf("this server runs as root, and so would its programs: say as whom they are to run, exec: { user: 'nobody' }; if as root, user: 'root' or curlew serve --allow-root")
+	default:
+		ps.Log.Warn("exec: this server runs as root, and so do the programs that it starts for clients", "route", e.Command.From.String())
+	}
+	return nil, nil
 }
 
 // A handler is that of one route.

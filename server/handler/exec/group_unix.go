@@ -4,16 +4,60 @@ package exec
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/user"
 	"strconv"
 	"syscall"
 )
 
 // separate gives the program a session of its own, and with it a process group
-// and no terminal.
-func separate(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+// and no terminal, and lets it run as another user.
+func separate(cmd *exec.Cmd, as *identity) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if as != nil {
+		cmd.SysProcAttr.Credential = &as.Credential
+	}
+}
+
+// An identity is a user that programs run as, with its groups.
+type identity struct{ syscall.Credential }
+
+// lookUp returns the identity of a user by its name or number; nil is that of the
+// server.
+func lookUp(name string) (*identity, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		// What is larger than a number of a user can be would be another one to C.
+		if u, err = user.LookupId(name); err != nil || u.Uid != name {
+			return nil, fmt.Errorf("there is no user %q", name)
+		}
+	}
+	as := new(identity)
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	groups, err3 := u.GroupIds()
+	if err := errors.Join(err, err2, err3); err != nil {
+		return nil, err
+	}
+	as.Uid, as.Gid = uint32(uid), uint32(gid)
+	for _, g := range groups {
+		id, err := strconv.ParseUint(g, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		as.Groups = append(as.Groups, uint32(id))
+	}
+	switch euid := os.Geteuid(); {
+	case int(uid) == euid:
+		return nil, nil
+	case euid != 0:
+		return nil, fmt.Errorf("only a server that runs as root can start programs as %s; this one runs as user %d", u.Username, euid)
+	}
+	return as, nil
+}
 
 // A group is that of a program: it and what it has started, as long as that makes
 // no group of its own.

@@ -62,7 +62,7 @@ func (h *handler) start(file, name string, env []string, release func()) (*proce
 			Path: file, Args: append([]string{name}, h.settings.Command.Value[1:]...), Env: env, Dir: h.command.directory,
 		},
 	}
-	separate(p.cmd)
+	separate(p.cmd, h.command.as)
 	var theirs [3]*os.File
 	err := pipes(&theirs, &p.stdin, &p.stdout, &p.stderr)
 	if err == nil {

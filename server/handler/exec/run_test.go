@@ -81,7 +81,7 @@ func startWith(t *testing.T, top, routes string) *running {
 	t.Helper()
 	r := &running{t: t, log: new(safeBuffer), dir: t.TempDir()}
 	log := slog.New(slog.NewTextHandler(r.log, nil))
-	r.ps = &Processes{Log: log}
+	r.ps = &Processes{Log: log, AllowRoot: true}
 	s := r.parse(top, routes)
 	var err error
 	if r.Server, err = server.New(s, server.Options{Handlers: map[string]route.Constructor{"exec": r.ps.New}, Log: log}); err != nil {
