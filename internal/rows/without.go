@@ -18,7 +18,7 @@ var Without = map[string]string{
 
 	"FR34": budget, "PD18": budget, "RX4": budget, "RX5": budget,
 	"H1-13": "nothing here reads multipart bodies",
-	"H1-17": "http.CrossOriginProtection is not used; patterns of origins are AU3",
+	"H1-17": "http.CrossOriginProtection is used without patterns (hub); patterns of origins are AU3",
 	"TL9":   http2 + "; with HTTP/1 a connection carries what its client says, and hosts without a route get 421",
 	"RX7":   hub, "RX8": hub,
 	"RX9":  "there are no metrics yet",

@@ -403,7 +403,7 @@ func (h *house) end(p *wstest.Peer) *wstest.End { return p.Conn().(*wstest.End) 
 // TestSL4_Stalled: members who take nothing cost the others nothing, and the sender
 // neither, until they are dropped: everything comes at the instant when it was sent.
 func TestSL4_Stalled(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		const members, stalled, messages = 300, 3, 50
 		h := open(t, `{ match: '/rooms/{room}', handler: 'broadcast', webSockets: { ping: 'never' } }`)
 		sender := h.enter("/rooms/1")
