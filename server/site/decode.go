@@ -142,7 +142,7 @@ func (d *decoder) object(n *Node, fields []field) {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == m.Name })
 		switch {
 		case i < 0:
-			d.unknown(m, fields)
+			d.unknown(n, m, fields)
 		case fields[i].to != nil:
 			if !m.Value.bad {
 				fields[i].to.read(d, m.Value)
@@ -184,9 +184,10 @@ func usable(fields []field) []string {
 	return names
 }
 
-// unknown notes a key that no field has, and which one may be meant: one with
-// nearly that name, here or in an object that belongs here.
-func (d *decoder) unknown(m Member, fields []field) {
+// unknown notes a key of n that no field has, and which one may be meant: one with
+// nearly that name, here or in an object that belongs here, that of the handler
+// before others.
+func (d *decoder) unknown(n *Node, m Member, fields []field) {
 	names := usable(fields)
 	right := "known here: " + strings.Join(names, ", ")
 	if len(names) == 0 {
@@ -197,14 +198,16 @@ func (d *decoder) unknown(m Member, fields []field) {
 	} else if name := nearest(m.Name, names); name != "" {
 		right = "did you mean '" + name + "'?"
 	} else {
+		handler := n.member("handler")
+		found := false
 		for _, f := range fields {
 			g, ok := f.to.(group)
 			if !ok {
 				continue
 			}
-			if name := nearest(m.Name, usable(g.fields())); name != "" {
-				right = "did you mean '" + f.name + "." + name + "'?"
-				break
+			own := handler != nil && handler.Kind == String && handler.Text == f.name
+			if name := nearest(m.Name, usable(g.fields())); name != "" && (own || !found) {
+				right, found = "did you mean '"+f.name+"."+name+"'?", true
 			}
 		}
 	}

@@ -53,6 +53,10 @@ func parseNode(name string, text []byte) (n *Node, complete bool, errs Errors) {
 		p.fail(p.here(), "the file is empty", "an object is wanted: { … }")
 		return nil, false, p.errs
 	}
+	if q := *p; startsName(q.peek()) && q.name() != "" && q.space() && q.peek() == ':' {
+		p.fail(p.here(), "found a key outside of braces", "write { in front of everything and } behind it")
+		return nil, false, p.errs
+	}
 	n = p.value()
 	if !p.stopped && p.space() && p.peek() != eof {
 		p.stop(p.here(), "found "+p.found()+" after the end", "remove it, or a closing bracket too many before it")

@@ -211,7 +211,7 @@ func TestCF2_SizeAndDepth(t *testing.T) {
 		{"CF2 1 MiB", spaces(1 << 20), ""},
 		{"CF2 1 MiB and a byte", spaces(1<<20 + 1), "f: the file is larger than 1 MiB; a site file is a few KB"},
 		{"CF2 100 MiB", make([]byte, 100<<20), "f: the file is larger than 1 MiB; a site file is a few KB"},
-		{"CF2 YAML anchors", []byte("a: &a [x]\nb: *a\n"), "f:1:1: found the word 'a' without quotes; a text is written in quotes\nf:1:2: found ':' after the end; remove it, or a closing bracket too many before it"},
+		{"CF2 YAML anchors", []byte("a: &a [x]\nb: *a\n"), "f:1:1: found a key outside of braces; write { in front of everything and } behind it"},
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			_, err := ParseNode("f", v.text)

@@ -397,3 +397,17 @@ func TestRedirectToTLSWithoutUsers(t *testing.T) {
 		equal(t, s.Routes[i].Match.Value, s.Routes[i].Access.Auth != nil, want)
 	}
 }
+
+// TestMeantKey: a key at the wrong place is looked for with the handler first.
+func TestMeantKey(t *testing.T) {
+	for text, want := range map[string]string{
+		`{ routes: [{ handler: 'static', static: { directory: '.' }, directory: '.' }] }`: "f:1:61: routes[0].directory: unknown key; did you mean 'static.directory'?",
+		`{ routes: [{ handler: 'exec', exec: { command: ['./a'] }, directory: '.' }] }`:   "f:1:59: routes[0].directory: unknown key; did you mean 'exec.directory'?",
+		`{ routes: [{ handler: 'respond', stauts: 200 }] }`:                               "f:1:34: routes[0].stauts: unknown key; did you mean 'respond.status'?",
+		"\nroutes: []": "f:2:1: found a key outside of braces; write { in front of everything and } behind it",
+	} {
+		if _, err := Parse("f", []byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", text, err, want)
+		}
+	}
+}
