@@ -39,6 +39,7 @@ var rules = []rule{
 	{dir: ".", own: lower + " internal/core internal/poll", not: "syscall", why: "floor 2: drivers; only internal/poll talks to the kernel by itself"},
 	{dir: "wstest", own: lib, why: "floor 3: what users could write themselves"},
 	{dir: "conform", own: lib + " internal/deflate", why: "floor 3: judges the library from outside, with readers and writers of its own; only the DEFLATE codec is shared"},
+	{dir: "client/js", not: clock + " net/*", why: "floor 0: embedded files"},
 	{dir: "hub/proto", not: clock + " net/*", why: "floor 0: values and their text"},
 	{dir: "hub", own: lib + " hub/proto", why: "floor 3: channels over connections, whatever carries them"},
 	{dir: "hub/client", own: lib + " hub/proto", why: "floor 3: the other end; it never sees the hub"},
