@@ -1,4 +1,4 @@
-//go:build mutants && !race && !invariants
+//go:build !race && !invariants
 
 package conform
 
@@ -119,7 +119,7 @@ func answerMutants() []mutant {
 				set("Connection", "Upgrade")(h)
 			}
 		})},
-		{name: "the status is not looked at", guards: "8.45", damage: hears(func(_ *middle, h *head) {
+		{name: "the status is not looked at", guards: "8.45.1 8.45.8", damage: hears(func(_ *middle, h *head) {
 			if h.words()[1] != "101" && !isEarly(h) {
 				h.first = "HTTP/1.1 101 X"
 				del("Content-Length")(h)
@@ -186,7 +186,7 @@ func answerMutants() []mutant {
 			}
 			del("Sec-WebSocket-Extensions")(h)
 		}))},
-		{name: "whatever comes is a right answer", guards: "8.45.1 8.49.1 8.53.1 8.54.1 8.54.2 8.55.9", damage: damage{
+		{name: "whatever comes is a right answer", guards: "8.45.1 8.49.1 8.53.1 8.54.1 8.54.2", damage: damage{
 			hears: func(m *middle, h *head) {
 				if !isEarly(h) {
 					rightAnswer(m, h)
@@ -219,7 +219,7 @@ func answerMutants() []mutant {
 					m.flags["waits"] = true
 				}
 			},
-			ends: func(m *middle, _ bool) bool { return !m.flags["waits"] },
+			reads: deaf,
 		}},
 		{name: "folded lines in answers are put together", guards: "8.55.1 8.55.2", damage: damage{reads: func(m *middle, p []byte) []byte {
 			if m.in.stage == heading {
@@ -238,7 +238,7 @@ func answerMutants() []mutant {
 				}, h.fields[i].value)
 			}
 		})},
-		{name: "strange answers are waited on", guards: "8.42.10 8.42.11 8.42.12 8.42.13 8.55.5 8.55.6 8.55.7 8.55.9 8.55.10 8.55.11", damage: damage{hears: func(m *middle, h *head) {
+		{name: "strange answers are waited on", guards: "8.42.10 8.42.11 8.42.12 8.42.13 8.55.5 8.55.6 8.55.7 8.55.9 8.55.11", damage: damage{hears: func(m *middle, h *head) {
 			strange := func(f field) bool {
 				return strings.Trim(strings.ToLower(f.name), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || f.name == "" || len(f.value) > 1024 ||
 					strings.ContainsFunc(f.value, func(r rune) bool { return r < ' ' || r > 126 })
@@ -247,14 +247,14 @@ func answerMutants() []mutant {
 				h.raw = []byte{}
 				m.flags["waits"] = true
 			}
-		}, ends: func(m *middle, _ bool) bool { return !m.flags["waits"] }}},
+		}, reads: deaf}},
 		{name: "answers have lines that end in CR LF", guards: "8.55.4", damage: damage{reads: func(m *middle, p []byte) []byte {
 			if m.in.stage == heading && !bytes.Contains(p, []byte("\r\n")) && bytes.HasPrefix(p, []byte("HTTP/")) || m.flags["waits"] {
 				m.flags["waits"] = true
 				return nil
 			}
 			return p
-		}, ends: func(m *middle, _ bool) bool { return !m.flags["waits"] }}},
+		}}},
 		{name: "long answers are waited for", guards: "8.56.1 8.56.3", long: "8.56", damage: damage{
 			reads: func(m *middle, p []byte) []byte {
 				if m.in.stage == heading {
@@ -273,6 +273,14 @@ func answerMutants() []mutant {
 		}
 	}
 	return list
+}
+
+// deaf reads nothing any more of what is waited on in vain.
+func deaf(m *middle, p []byte) []byte {
+	if m.flags["waits"] {
+		return nil
+	}
+	return p
 }
 
 func rightAnswerFor(m *middle) []byte {

@@ -1,4 +1,4 @@
-//go:build mutants && !race && !invariants
+//go:build !race && !invariants
 
 package conform
 
@@ -156,7 +156,7 @@ func framingMutants() []mutant {
 				f.mask, f.key = not, nil
 			}
 		})},
-		{name: "masks of zeros are taken", guards: "11.2.2", roles: ForClients, damage: overlook(func(f *frame) {
+		{name: "masks of zeros are taken", guards: "11.2.18", roles: ForClients, damage: overlook(func(f *frame) {
 			if f.key != nil && *f.key == [4]byte{} {
 				f.mask, f.key = not, nil
 			}
@@ -167,7 +167,7 @@ func framingMutants() []mutant {
 			}
 		})},
 		{name: "frames with masks are skipped", guards: "11.2", roles: ForClients, damage: skip(func(f *frame) bool { return f.mask == always })},
-		{name: "the mask begins anew with every read", guards: "9.1", roles: ForServers, damage: damage{
+		{name: "the mask begins anew with every read", guards: "9.1.1", roles: ForServers, damage: damage{
 			opens: func(*middle, *frame) bool { return true },
 			reads: func(m *middle, p []byte) []byte {
 				if f := m.in.f; f != nil && f.mask == always {
@@ -195,8 +195,13 @@ func framingMutants() []mutant {
 				f.width = 0
 			}
 		})},
-		{name: "the highest bit of a length means nothing", guards: "11.6.3", damage: overlook(func(f *frame) { *f.claim &= 1<<63 - 1 })},
-		{name: "lengths are 32 bits", guards: "11.6 9.15.3", damage: overlook(func(f *frame) {
+		{name: "the highest bit of a length means nothing", guards: "11.6.2 11.6.8", damage: overlook(func(f *frame) {
+			if *f.claim >= 1<<63 {
+				*f.claim &= 1<<63 - 1
+				f.width = 0
+			}
+		})},
+		{name: "lengths are 32 bits", guards: "11.6 -11.6.3 9.15.3", damage: overlook(func(f *frame) {
 			if *f.claim > 1<<32 {
 				*f.claim &= 1<<32 - 1
 				f.width = 0

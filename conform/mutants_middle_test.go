@@ -1,4 +1,4 @@
-//go:build mutants && !race && !invariants
+//go:build !race && !invariants
 
 package conform
 

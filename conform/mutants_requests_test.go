@@ -1,4 +1,4 @@
-//go:build mutants && !race && !invariants
+//go:build !race && !invariants
 
 package conform
 
@@ -139,13 +139,13 @@ func requestMutants() []mutant {
 		}},
 		{name: "no Host is needed", guards: "8.10.1", damage: lenient("Host", "example.com", missing)},
 		{name: "Host may be there twice", guards: "8.10.2 8.10.3", damage: lenient("Host", "example.com", repeated)},
-		{name: "Host is not looked at", guards: "8.10", damage: lenient("Host", "example.com", anyValue)},
+		{name: "Host is not looked at", guards: "8.10.1 8.10.2", damage: lenient("Host", "example.com", anyValue)},
 		{name: "targets are not looked at", guards: "8.11.1 8.11.6", damage: hears(func(_ *middle, h *head) {
 			w := strings.Split(h.first, " ")
 			h.first = "GET /echo " + w[len(w)-1]
 		})},
 		{name: "no Upgrade is needed", guards: "8.12.1", damage: lenient("Upgrade", "websocket", missing)},
-		{name: "Upgrade is not looked at", guards: "8.12", damage: lenient("Upgrade", "websocket", anyValue)},
+		{name: "Upgrade is not looked at", guards: "8.12.1 8.12.3", damage: lenient("Upgrade", "websocket", anyValue)},
 		{name: "Upgrade is looked for websocket", guards: "8.12.4 8.12.5", damage: lenient("Upgrade", "websocket", contains("websocket"))},
 		{name: "no Connection is needed", guards: "8.13.1", damage: lenient("Connection", "Upgrade", missing)},
 		{name: "Connection is not looked at", guards: "8.13", damage: lenient("Connection", "Upgrade", anyValue)},
@@ -164,10 +164,6 @@ func requestMutants() []mutant {
 		{name: "keys are 24 bytes of anything", guards: "8.15.8", damage: lenient("Sec-WebSocket-Key", rightKey, func(v []string) bool { return len(v) == 1 && len(v[0]) == 24 && !isKey(v) })},
 		{name: "keys need no padding", guards: "8.15.5 8.15.6", damage: lenient("Sec-WebSocket-Key", rightKey, func(v []string) bool {
 			return len(v) == 1 && len(strings.TrimRight(v[0], "=")) == 22 && !isKey(v)
-		})},
-		{name: "bits of the key that count for nothing are refused", guards: "8.15.14", damage: onlyIf(func(_ *middle, h *head) bool {
-			p, err := base64.StdEncoding.Strict().DecodeString(h.get("Sec-WebSocket-Key"))
-			return err == nil && len(p) == 16
 		})},
 		{name: "no version is needed", guards: "8.16.1", damage: lenient("Sec-WebSocket-Version", "13", missing)},
 		{name: "there may be two versions", guards: "8.16.2 8.16.3", damage: lenient("Sec-WebSocket-Version", "13", repeated)},
@@ -188,7 +184,7 @@ func requestMutants() []mutant {
 				h.fields[i].name = strings.TrimRight(h.fields[i].name, " ")
 			}
 		})},
-		{name: "values may have any bytes", guards: "8.19.9 8.19.10 8.19.12", damage: hears(func(_ *middle, h *head) {
+		{name: "values may have any bytes", guards: "8.12.10", damage: hears(func(_ *middle, h *head) {
 			for i := range h.fields {
 				h.fields[i].value = strings.Map(func(r rune) rune {
 					if r < ' ' || r == 127 {
@@ -215,7 +211,7 @@ func requestMutants() []mutant {
 		}}},
 		{name: "a body is taken for frames", guards: "8.22.1 8.22.2", damage: hears(edited(del("Content-Length"), del("Transfer-Encoding")))},
 		{name: "a body in chunks is taken for frames", guards: "8.22.3", damage: hears(edited(del("Transfer-Encoding")))},
-		{name: "whatever comes is a right request", guards: "8.20 8.8 8.12", damage: damage{
+		{name: "whatever comes is a right request", guards: "8.20 8.8 8.12.1", damage: damage{
 			hears: edited(canonical),
 			reads: func(m *middle, p []byte) []byte {
 				if m.in.stage == heading && len(m.in.buf) == 0 && !bytes.HasPrefix(p, []byte("G")) && !m.flags["canonical"] {
@@ -294,10 +290,9 @@ func requestMutants() []mutant {
 			return !slices.ContainsFunc(h.fields, func(f field) bool { return len(f.value) > 1024 })
 		})},
 		{name: "values are ASCII", guards: "8.4.12", damage: onlyIf(func(_ *middle, h *head) bool {
-			return !slices.ContainsFunc(h.fields, func(f field) bool { return strings.ContainsFunc(f.value, func(r rune) bool { return r > 127 }) })
+			return !slices.ContainsFunc(h.fields, func(f field) bool { return strings.ContainsFunc(f.value, func(r rune) bool { return r > 126 }) })
 		})},
 		{name: "Content-Length is refused", guards: "8.4.11", damage: onlyIf(func(_ *middle, h *head) bool { return h.count("Content-Length") == 0 })},
-		{name: "queries are refused", guards: "8.5.1 8.5.2", damage: onlyIf(func(_ *middle, h *head) bool { return !strings.Contains(h.first, "?") })},
 		{name: "absolute targets are refused", guards: "8.5.3", damage: onlyIf(func(_ *middle, h *head) bool { return !strings.Contains(h.first, "://") })},
 		{name: "a head comes in one read", guards: "8.6", damage: damage{reads: func(m *middle, p []byte) []byte {
 			if m.in.stage == heading && !bytes.Contains(p, []byte("\r\n\r\n")) {
@@ -311,7 +306,7 @@ func requestMutants() []mutant {
 			}
 			return p
 		}}},
-		{name: "what comes before the answer is lost", guards: "8.7", roles: ForServers, damage: damage{opens: func(m *middle, f *frame) bool {
+		{name: "what comes before the answer is lost", guards: "8.7.1 8.7.2 8.7.3", roles: ForServers, damage: damage{opens: func(m *middle, f *frame) bool {
 			return m.out.stage != heading
 		}, says: func(*middle, *head) {}}},
 		{name: "a key is taken once", guards: "8.1.6", fresh: func() damage {
@@ -328,7 +323,6 @@ func requestMutants() []mutant {
 				h.first = "HTTP/1.1 500 Oh"
 			}
 		})},
-		{name: "subprotocols are refused", guards: "8.24.1", damage: onlyIf(func(_ *middle, h *head) bool { return h.count("Sec-WebSocket-Protocol") == 0 })},
 		{name: "unknown extensions are refused", guards: "8.26.1", damage: onlyIf(func(_ *middle, h *head) bool {
 			e := h.list("Sec-WebSocket-Extensions")
 			return e == "" || strings.HasPrefix(e, deflateName) && !strings.Contains(e, "unknown")
@@ -391,7 +385,7 @@ func requestMutants() []mutant {
 				add("Sec-WebSocket-Protocol", first)(h)
 			}
 		})},
-		{name: "wrong subprotocols are passed over", guards: "8.25", damage: hears(edited(del("Sec-WebSocket-Protocol")))},
+		{name: "wrong lists of subprotocols are passed over", guards: "8.25 -8.25.1 -8.25.2", damage: hears(edited(del("Sec-WebSocket-Protocol")))},
 		{name: "the answer accepts any extension", guards: "8.26.1 8.26.12", damage: says(func(m *middle, h *head) {
 			if first, _, _ := strings.Cut(m.extensions, ","); first != "" && !strings.Contains(first, deflateName) {
 				add("Sec-WebSocket-Extensions", first)(h)
@@ -433,14 +427,6 @@ func requestMutants() []mutant {
 		{name: "refusals have Sec-WebSocket-Accept", guards: "8.30.3", damage: says(func(m *middle, h *head) {
 			if !strings.Contains(h.first, " 101 ") {
 				set("Sec-WebSocket-Accept", acceptKey(m.key))(h)
-			}
-		})},
-		{name: "a request behind a refused one is served", guards: "8.29.1 8.29.2 8.29.3", damage: hears(func(m *middle, h *head) {
-			wrong := !h.has("Sec-WebSocket-Version", "13") || h.count("Sec-WebSocket-Key") == 0 || h.count("Upgrade") == 0
-			if wrong && !m.flags["refused"] {
-				m.flags["refused"] = true
-				m.sayBytes("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nContent-Length: 0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
-				h.raw = []byte{}
 			}
 		})},
 		{name: "frames behind a refused request are answered", guards: "8.29.4 8.29.5", damage: damage{

@@ -1,4 +1,4 @@
-//go:build mutants && !race && !invariants
+//go:build !race && !invariants
 
 package conform
 
@@ -78,7 +78,7 @@ func lazily(whole bool) damage {
 // Mutants that are wrong about UTF-8.
 func textMutants() []mutant {
 	return []mutant{
-		{name: "text is not checked", guards: "6.3 6.8 6.20", options: func(o *curlew.Options) { o.AllowInvalidUTF8 = true }},
+		{name: "text is not checked", guards: "6.3 6.8 6.20 6.44", long: "6.44", options: func(o *curlew.Options) { o.AllowInvalidUTF8 = true }},
 		{name: "text is checked when a frame is complete", guards: "6.37", damage: lazily(false)},
 		{name: "text is checked when a message is complete", guards: "6.4.1 6.4.2 6.35 6.36", damage: lazily(true)},
 		{name: "fragments of text are not checked", guards: "6.3.2 6.30.1 6.30.2 6.30.3", damage: damage{opens: func(m *middle, f *frame) bool {
@@ -113,7 +113,7 @@ func textMutants() []mutant {
 		{name: "control characters are refused", guards: "6.9.1", events: refusesRunes(func(r rune) bool { return r < ' ' || r == 127 })},
 		{name: "characters of two bytes are refused", guards: "6.7.2 6.9.2", events: refusesRunes(hasPlane(0x80, 0x7FF))},
 		{name: "characters of three bytes are refused", guards: "6.7.3 6.9.3", events: refusesRunes(hasPlane(0x800, 0xFFFF))},
-		{name: "characters beyond the first plane are refused", guards: "6.7.4", events: refusesRunes(hasPlane(0x10000, 0x10FFFF))},
+		{name: "characters beyond the first plane are refused", guards: "6.7.4 6.43.2", long: "6.43", events: refusesRunes(hasPlane(0x10000, 0x10FFFF))},
 		{name: "the limits are refused", guards: "6.11.1 6.11.2 6.11.3 6.11.4", events: refusesRunes(func(r rune) bool {
 			return r == 0xD7FF || r == 0xE000 || r == 0xFFFD || r == 0x10FFFF
 		})},
@@ -133,7 +133,7 @@ func textMutants() []mutant {
 			},
 			hold: func(m *middle, f *frame) bool { return *f.claim < 1<<16 && f.rsv == 0 && f.open && isData(f) },
 		}},
-		{name: "a read may not end inside a character", guards: "6.34", damage: damage{
+		{name: "a read may not end inside a character", guards: "6.2.5 6.43.1", damage: damage{
 			opens: func(m *middle, f *frame) bool {
 				if before := m.inside(f); isData(f) && !before {
 					m.kind = f.op

@@ -315,7 +315,7 @@ var reasons = []reason{
 	},
 	{
 		note: `malformed|names at least one extension|does not understand an offer|does not pass over empty members`,
-		what: "Extensions and lists that are malformed, or written in another way, are passed over", rule: "RFC 6455, 9.1: who receives malformed extensions MUST fail the connection",
+		what: "Extensions and lists that are malformed, or written in another way, are passed over", rule: "RFC 6455, 4.2.1 and 9.1: what breaks the grammar of the handshake MUST be refused",
 	},
 	{
 		note: `must not stand twice|one protocol is switched to|a subprotocol is not empty|the key is not 16 bytes`,
