@@ -142,6 +142,8 @@ func TestPrintable(t *testing.T) {
 		{"\u009b\u202e\u2028\x7f", `\u009b\u202e\u2028\x7f`},
 		{"\xff", `\xff`},
 		{strings.Repeat("ü", 200), strings.Repeat("ü", 128) + "…"},
+		{"\xff" + strings.Repeat("ü", 200), `\xff` + strings.Repeat("ü", 127) + "…"},
+		{strings.Repeat("\xbf", 300), strings.Repeat(`\xbf`, 252) + "…"},
 	} {
 		if got := printable(c.in); got != c.want {
 			t.Errorf("%q: %s, want %s", c.in, got, c.want)

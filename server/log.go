@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // printable returns a stranger's text with everything escaped that a terminal, a
@@ -18,7 +19,11 @@ func printable(s string) string {
 	const most = 256
 	cut := len(s) > most
 	if cut {
-		s = strings.ToValidUTF8(s[:most], "")
+		n := most
+		for n > most-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
 	}
 	clean := true
 	for _, r := range s {

@@ -36,7 +36,7 @@ func TestEX2_EX3_EX4_Environment(t *testing.T) {
 func TestEscaped(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain 'text' \"ü\" \\": "plain 'text' \"ü\" \\", "a\x1b[2J": `a\x1b[2J`, "\xff\u202e\u2028": `\xff\u202e\u2028`, "a\"\n": `a"\n`,
-		strings.Repeat("ü", 600): strings.Repeat("ü", 512) + "…",
+		strings.Repeat("ü", 600): strings.Repeat("ü", 512) + "…", "\xff" + strings.Repeat("ü", 600): `\xff` + strings.Repeat("ü", 511) + "…",
 	} {
 		if got := escaped(in); got != want {
 			t.Errorf("%q: %s", in, got)

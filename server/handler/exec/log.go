@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A limiter lets a number of log lines a second through and counts the others.
@@ -99,7 +100,11 @@ func (p *process) say(level slog.Level, text string, args ...any) {
 func escaped(s string) string {
 	cut := len(s) > maxErrorLine
 	if cut {
-		s = strings.ToValidUTF8(s[:maxErrorLine], "\uFFFD")
+		n := maxErrorLine
+		for n > maxErrorLine-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s = s[:n]
 	}
 	for _, r := range s {
 		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
