@@ -50,12 +50,10 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, q *query) {
 		o.refuse()
 		return
 	}
-	o.tell()
-	w.Header().Set("Content-Type", "application/json")
 	body, _ := json.Marshal(&opened{
-		Session: s.id, Protocol: o.answer.Header.Get("Sec-Websocket-Protocol"),
-		Poll: h.poll.Milliseconds(), Window: h.window,
+		Session: s.id, Protocol: o.tell(), Poll: h.poll.Milliseconds(), Window: h.window,
 	})
+	w.Header().Set("Content-Type", "application/json")
 	w.Write(append(body, '\n'))
 }
 

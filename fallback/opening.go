@@ -169,14 +169,21 @@ func (o *opening) refuse() {
 	}
 }
 
-// tell gives the client the fields of the handler's 101.
-func (o *opening) tell() {
-	for name := range o.answer.Header {
-		if strings.HasPrefix(http.CanonicalHeaderKey(name), "Sec-Websocket-") || strings.HasPrefix(http.CanonicalHeaderKey(name), "Content-") {
-			delete(o.answer.Header, name)
+// tell gives the client the fields of the handler's 101, and returns the
+// subprotocol.
+func (o *opening) tell() (protocol string) {
+	header := o.answer.Header
+	for name, values := range header {
+		canonical := http.CanonicalHeaderKey(name)
+		if canonical == "Sec-Websocket-Protocol" && len(values) > 0 {
+			protocol = values[0]
+		}
+		if strings.HasPrefix(canonical, "Sec-Websocket-") || strings.HasPrefix(canonical, "Content-") {
+			delete(header, name)
 		}
 	}
-	pass(o.w.Header(), o.answer.Header)
+	pass(o.w.Header(), header)
+	return protocol
 }
 
 // pass gives the client fields of the handler's answer: not those that belong to a
