@@ -18,34 +18,44 @@ import (
 // closes the WebSockets, which Shutdown of an http.Server knows nothing of. What
 // comes from then on is answered 503.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	g := s.guests()
+	g := s.enter()
 	if g == nil {
 		w.Header().Set("Connection", "close")
 		w.Header().Set("Retry-After", retryAfter)
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
+	defer s.visits.Done()
 	defer g.lose()
 	g.http.Handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), guestKey{}, true)))
 }
 
-// guests returns the generation that takes a request that has come elsewhere, which
-// has to be lost again; nil: the server has ended.
-func (s *Server) guests() *generation {
-	for {
-		s.mu.Lock()
-		g, ended := s.current, s.ended || s.closed
-		s.mu.Unlock()
-		if ended {
-			return nil
-		}
-		g.mu.Lock()
-		if !g.retired {
-			g.conns++
-			g.mu.Unlock()
-			return g
-		}
-		g.mu.Unlock() // another one is in its place
+// enter returns the generation that takes a request that has come elsewhere, which
+// has to be lost again, as a visit; nil: the server has ended.
+func (s *Server) enter() *generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.closed {
+		return nil
+	}
+	g := s.current
+	g.mu.Lock()
+	g.conns++ // it is retired after another one is current
+	g.mu.Unlock()
+	s.visits.Add(1)
+	return g
+}
+
+// awaitGuests waits until the requests of ServeHTTP are answered, or ctx is done.
+func (s *Server) awaitGuests(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		s.visits.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 	"curlew.example/curlew/frame"
 	"curlew.example/curlew/server"
 	"curlew.example/curlew/server/config"
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/server/site"
 	"curlew.example/curlew/wstest"
 )
 
@@ -198,4 +200,60 @@ func TestEmbeddedHTTP2(t *testing.T) {
 	if _, p, err := c.Read(t.Context(), nil); string(p) != "hello" || err != nil {
 		t.Errorf("%q, %v", p, err)
 	}
+}
+
+// TestEmbeddedDrainWaits: a request that is under way when the site ends is
+// answered, and a WebSocket that comes of it closed.
+func TestEmbeddedDrainWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		entered, release := make(chan struct{}), make(chan struct{})
+		s, err := config.Parse("site.json5", []byte(`{ log: { requests: false }, timeouts: { drain: '1 min' }, routes: [{ handler: 'late' }] }`), "late")
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv, err := server.New(s, server.Options{Handlers: map[string]route.Constructor{"late": func(_ *site.Route, ws route.Endpoint) (http.Handler, error) {
+			return ws(func(*http.Request) (*curlew.Events, error) {
+				close(entered)
+				<-release
+				return &curlew.Events{}, nil
+			}), nil
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		network := wstest.NewNetwork(nil)
+		front := &http.Server{Handler: srv}
+		listener := network.Listen("site:80")
+		served := make(chan error, 1)
+		go func() { served <- front.Serve(listener) }()
+		ctx, stop := context.WithCancel(t.Context())
+		drained := make(chan error, 1)
+		go func() { drained <- srv.Serve(ctx) }()
+
+		c, err := network.DialContext(t.Context(), "tcp", "site:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			<-entered
+			stop()
+			synctest.Wait()
+			select {
+			case err := <-drained:
+				t.Errorf("drained before the request was answered: %v", err)
+				drained <- err
+			default:
+			}
+			close(release)
+		}()
+		p, _ := wstest.Open(t, c, "/", http.Header{})
+		p.WantClose("the drain", frame.GoingAway, wstest.AnyReason)
+		p.WantEOF("the end")
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+		front.Close()
+		<-served
+		time.Sleep(time.Hour)
+	})
 }

@@ -47,6 +47,7 @@ type Server struct {
 
 	refused limiter
 	serving sync.WaitGroup // generations whose inlets are open
+	visits  sync.WaitGroup // requests of ServeHTTP; none is added once ended or closed is set
 
 	reload  sync.Mutex         // held while a generation is made and put in place
 	issuers map[string]*issuer // guarded by reload
@@ -281,6 +282,7 @@ func (s *Server) drain() {
 	for _, g := range all {
 		stopped.Go(func() { g.end(ctx) })
 	}
+	stopped.Go(func() { s.awaitGuests(ctx) })
 	if n := s.conns.number(); n > 0 {
 		s.log.Info("stopping", "webSockets", n, "closedOver", spread.String())
 	}
