@@ -8,9 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -235,5 +238,68 @@ func TestReloadToAllAddresses(t *testing.T) {
 	case err == nil && runtime.GOOS != "linux": // both may be
 	case err == nil || !strings.Contains(err.Error(), "this server listens at 127.0.0.1:"+port):
 		t.Error(err)
+	}
+}
+
+// A troubledListener has some errors before it accepts.
+type troubledListener struct {
+	net.Listener
+	errs []error
+}
+
+func (l *troubledListener) Accept() (net.Conn, error) {
+	if len(l.errs) == 0 {
+		return l.Listener.Accept()
+	}
+	err := l.errs[0]
+	l.errs = l.errs[1:]
+	return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", err)}
+}
+
+// The error of one connection, which accept returns, does not end the others; that of
+// the listener ends the server.
+func TestErrorsOfAccept(t *testing.T) {
+	passing := []error{syscall.ECONNABORTED, syscall.EPROTO, syscall.ENETDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EPERM, syscall.ENOBUFS, syscall.ETIMEDOUT}
+	for _, last := range []error{nil, syscall.EBADF} {
+		synctest.Test(t, func(t *testing.T) {
+			s, err := config.Parse("site.json5", []byte(`{ listen: 'site:80', `+ok+` }`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			network := wstest.NewNetwork(nil)
+			errs := passing
+			if last != nil {
+				errs = append(slices.Clip(errs), last)
+			}
+			srv, err := server.New(s, server.Options{Handlers: basic(), Listen: func(_, address string) (net.Listener, error) {
+				return &troubledListener{network.Listen(address), errs}, nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := srv.Listen(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- srv.Serve(context.Background()) }()
+			if last != nil {
+				if err := <-ended; !errors.Is(err, last) {
+					t.Error(err)
+				}
+				return
+			}
+			c, err := network.DialContext(t.Context(), "tcp", "site:80")
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(c, get)
+			if got := codes(answers(c)); got != "200" {
+				t.Error(got)
+			}
+			srv.Close()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -151,9 +151,15 @@ func reason(err error) string {
 	return text
 }
 
-// passing reports whether accepting can go on after err.
+// passing reports whether accepting can go on after err: when something is short, or
+// when it is the error of one connection, or of a rule about it, which accept(2) of
+// Linux returns in its place.
 func passing(err error) bool {
-	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, syscall.ENOBUFS, syscall.ENOMEM} {
+	for _, e := range []error{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.ECONNABORTED, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.EPERM,
+		syscall.ENETDOWN, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ETIMEDOUT,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}
