@@ -18,6 +18,7 @@
 //	answer.go       what all answers have in common: headers of the route, deadlines
 //	route           picks the handler
 //	conns.go        knows the WebSockets that are open, for the drain
+//	embed.go        takes the requests of somebody else's server instead
 //
-// HTTP/1.1 is the only version for now.
+// HTTP/1.1 is the only version for now, but for requests of somebody else's server.
 package server
