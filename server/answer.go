@@ -38,7 +38,7 @@ type answer struct {
 func newAnswer(w http.ResponseWriter, r *http.Request, headers site.Headers, times *site.Timeouts) *answer {
 	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), conn: connOf(r), interim: r.ProtoAtLeast(1, 1)}
 	if r.ContentLength != 0 {
-		a.body = &body{ReadCloser: r.Body, rc: a.rc}
+		a.body = &body{ReadCloser: r.Body, rc: a.rc, duplex: r.ProtoMajor > 1}
 		r.Body = a.body
 	}
 	a.use(headers, times)

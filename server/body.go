@@ -32,7 +32,7 @@ type body struct {
 	stalled bool          // it has
 	ended   bool          // there is no more
 	begun   bool          // the answer has, and net/http has thrown away what it does
-	duplex  bool          // it goes on beside the answer
+	duplex  bool          // it goes on beside the answer: in HTTP/2, or as the handler wishes
 	over    bool          // the handler has returned: the deadline is net/http's
 }
 
@@ -115,7 +115,7 @@ func (b *body) discard() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.ended && !b.begun && b.rest > 0 {
+	if !b.ended && !b.begun && !b.duplex && b.rest > 0 {
 		b.rc.SetReadDeadline(time.Now().Add(b.rest))
 	}
 }
@@ -126,7 +126,7 @@ func (b *body) discarded(forGood bool) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.ended && !b.begun {
+	if !b.ended && !b.begun && !b.duplex {
 		b.expectLocked()
 		b.begun = forGood
 	}
