@@ -201,6 +201,31 @@ func TestTokenExpires(t *testing.T) {
 	r.eventually("the ends", func() bool { return server.Expiries(r.Server) == 1 })
 }
 
+// HB6: whatever the handler does at the moment.
+func TestHB6TokenExpiresEverywhere(t *testing.T) {
+	t.Parallel()
+	backend := start(t, `{ @plain, routes: [{ handler: 'echo' }] }`, nil)
+	r := start(t, `{ @plain, auth: { jwt: { keys: `+inlineKey+`, leeway: '1 ms' } }, limits: { maxFrame: '64 KB' }, routes: [
+		{ match: '/exec', handler: 'exec', exec: { command: ['/bin/cat'] } },
+		{ match: '/file', handler: 'file', file: { path: '@dir/large' } },
+		{ match: '/proxy', handler: 'proxy', proxy: { target: '`+backend.first+`' } },
+		{ match: '/room', handler: 'broadcast' },
+		{ match: '/bytes', handler: 'echo', webSockets: { compression: true, preserveFrames: false } },
+	] }`, nil)
+	if err := os.WriteFile(filepath.Join(r.dir, "large"), make([]byte, 64<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bearer := http.Header{"Authorization": {"Bearer " + token(t, time.Now().Add(1200*time.Millisecond))}}
+	peers := map[string]*wstest.Peer{}
+	for _, path := range []string{"/exec", "/file", "/proxy", "/room", "/bytes"} {
+		peers[path], _ = wstest.Open(t, r.connect(), path, bearer)
+	}
+	peers["/bytes"].Send(wstest.Binary(make([]byte, 1000)))
+	for _, path := range []string{"/exec", "/proxy", "/room", "/bytes", "/file"} { // /file does not read meanwhile
+		wantEnd(t, peers[path], 4401, "token expired")
+	}
+}
+
 // Roles: who has none of those that are needed gets 403.
 func TestRolesOfARoute(t *testing.T) {
 	t.Parallel()

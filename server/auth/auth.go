@@ -7,6 +7,7 @@
 //	users.go    the file of users
 //	hash.go     what passwords are stored as
 //	costs.go    what checking them may cost
+//	known.go    which of them were right
 //	token.go    where a token stands in a request
 //	jwt.go      whether a token is good
 //	keys.go     what it must be signed with
@@ -33,7 +34,7 @@ type Options struct {
 	Roles []string // of which a user must have one; none: all users may come
 
 	// Costs bounds the work for passwords: nil is one of its own. Guards should
-	// share one.
+	// share one, those that come after others too.
 	Costs *Costs
 
 	// Reread is told when a file was read again, or why that failed; then what it

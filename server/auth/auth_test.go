@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -229,7 +230,7 @@ func TestAU11Costs(t *testing.T) {
 
 // AU12: what is remembered is of name, password and account together.
 func TestAU12Digests(t *testing.T) {
-	b := &basic{key: []byte("k")}
+	b := newKnown()
 	a := &account{name: "a", text: "h"}
 	seen := map[digest]string{}
 	for _, c := range [][2]string{{"ab", "c"}, {"a", "bc"}, {"", "abc"}, {"abc", ""}, {"a\x00b", "c"}, {"a", "\x00bc"}} {
@@ -242,6 +243,46 @@ func TestAU12Digests(t *testing.T) {
 	if b.digest("a", "b", a) == b.digest("a", "b", &account{name: "a", text: "other"}) {
 		t.Error("a new password hash changes nothing")
 	}
+}
+
+// What was right is right for a guard that comes after, of a site that was read
+// again, and for others with the same account. It is bounded, and what is over goes.
+func TestKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, h := countedGuard(t, nil)
+		ask(g, request("/", basicOf("alice", "right")))
+		next := newGuard(t, &Options{Users: g.basic.users.file, Costs: g.basic.costs, Roles: []string{"boss"}})
+		(*next.basic.users.value.Load()).all[0].hash = h
+		if got := ask(next, request("/", basicOf("alice", "right"))); got != "403" || h.n != 1 {
+			t.Errorf("%s, %d checks", got, h.n)
+		}
+		k := newKnown()
+		number := func(i int) (d digest) {
+			binary.BigEndian.PutUint64(d[:], uint64(i))
+			return d
+		}
+		for i := range 3 * maxKnown {
+			k.add(number(i), time.Now())
+			if len(k.until) > maxKnown || !k.has(number(i), time.Now()) {
+				t.Fatalf("%d: %d are known", i, len(k.until))
+			}
+		}
+		if len(k.until) < maxKnown/2 {
+			t.Errorf("only %d are known", len(k.until))
+		}
+		time.Sleep(knownFor)
+		for i := range maxKnown {
+			k.add(number(-i), time.Now())
+		}
+		if n := len(k.until); n > maxKnown {
+			t.Errorf("%d are known", n)
+		}
+		for i := range maxKnown {
+			if k.has(number(i+1), time.Now()) {
+				t.Fatal("known for ever")
+			}
+		}
+	})
 }
 
 // A flood of wrong passwords has a bounded number checked at a time, of a client

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -15,6 +16,8 @@ import (
 type Costs struct {
 	turn    chan struct{} // held by the one who waits for slots, which come one by one
 	working chan struct{} // of each a slot
+	known   *known        // what need not be checked again
+	seed    maphash.Seed  // see basic.verify
 
 	mu      sync.Mutex
 	waiting int
@@ -41,7 +44,7 @@ func NewCosts() *Costs {
 }
 
 func newCosts(slots int) *Costs {
-	return &Costs{turn: make(chan struct{}, 1), working: make(chan struct{}, slots), clients: make(map[netip.Prefix]*lane)}
+	return &Costs{turn: make(chan struct{}, 1), working: make(chan struct{}, slots), known: newKnown(), seed: maphash.MakeSeed(), clients: make(map[netip.Prefix]*lane)}
 }
 
 // slots is how many a hash needs: each is for a processor and its part of the memory.

@@ -96,7 +96,7 @@ func parseJWKs(text []byte) ([]key, error) {
 	}
 	var keys []key
 	for i, raw := range list {
-		if !known(raw) {
+		if !signs(raw) {
 			continue
 		}
 		var k jose.JSONWebKey
@@ -119,9 +119,9 @@ func parseJWKs(text []byte) ([]key, error) {
 	return keys, nil
 }
 
-// known reports whether a JSON Web Key is of a kind that there is a signature for.
+// signs reports whether a JSON Web Key is of a kind that there is a signature for.
 // Others may stand in a set beside it. RFC 7517, 5; RFC 7518, 6.2.1.1; RFC 8037, 2.
-func known(raw []byte) bool {
+func signs(raw []byte) bool {
 	var k struct {
 		Type  string `json:"kty"`
 		Use   string `json:"use"`
