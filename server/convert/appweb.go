@@ -217,10 +217,25 @@ func (c *appweb) block(s *scope, d *directive) {
 		c.route(t, d)
 	case d.is("VirtualHost"):
 		c.host(s, d)
+	case !d.is("ProxyConfig") && keepsOut(d.block):
+		c.fail(d, "the block has no counterpart, and it keeps somebody out; write it as a <Route>")
 	default:
 		s.note(d, "the block has no counterpart")
 		c.asNotes(s, d.block, false)
 	}
+}
+
+// keepsOut reports whether a block says who may not come.
+func keepsOut(list []*directive) bool {
+	return slices.ContainsFunc(list, func(d *directive) bool {
+		switch strings.ToLower(d.name) {
+		case "authtype":
+			return !strings.EqualFold(d.arg(0), "none")
+		case "require", "allow", "deny", "condition", "requestheader", "param":
+			return true
+		}
+		return keepsOut(d.block)
+	})
 }
 
 // asNotes keeps a block as comments; of an <if> that is not fulfilled what

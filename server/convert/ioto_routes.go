@@ -3,6 +3,7 @@ package convert
 import (
 	"net/url"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -99,9 +100,20 @@ func (c *ioto) matching(o *object, match string) {
 	case "/":
 		o.set("'^/$'", "", "pattern")
 	default:
-		o.set(text(match), "", "match")
+		if !hasBraces(match) {
+			o.set(text(match), "", "match")
+			break
+		}
+		p := "^" + regexp.QuoteMeta(match)
+		if !strings.HasSuffix(match, "/") {
+			p += "$"
+		}
+		o.set(text(p), "", "pattern")
 	}
 }
+
+// hasBraces reports whether a match would have captures here.
+func hasBraces(match string) bool { return strings.ContainsAny(match, "{}") }
 
 // action is the counterpart of code: a process for each WebSocket.
 func (c *ioto) action(o *object, match string, methods []string) {
@@ -137,7 +149,11 @@ func (c *ioto) files(o *object, match, trim string, methods []string) {
 			o.say("trim %s has no counterpart here", trim)
 		}
 	}
-	if i := strings.LastIndexByte(rest, '/'); i >= 0 && match != "/" {
+	if hasBraces(match) { // a pattern takes the whole path
+		if rest != match {
+			o.say("trim %s has no counterpart for this path", trim)
+		}
+	} else if i := strings.LastIndexByte(rest, '/'); i >= 0 && match != "/" {
 		dir = folder(path.Join(dir, rest[:i]))
 	}
 	o.set("'static'", "", "handler")
@@ -257,7 +273,7 @@ func (c *ioto) redirecting(o *object, f parts, status, to string, keep bool) {
 	}
 	switch {
 	case f.path != "":
-		o.set(text(f.path), "", "match")
+		c.matching(o, f.path)
 	case keep:
 		o.set("'/(?P<path>.*)$'", "", "pattern")
 		to += "/${path}"
@@ -291,7 +307,7 @@ func (p parts) mayBe(t parts) bool {
 
 // leadsTo reports whether the path of a target is one that p matches.
 func (p parts) leadsTo(t parts) bool {
-	return p.path == "" || p.path == t.path || strings.HasSuffix(p.path, "/") && strings.HasPrefix(t.path, p.path)
+	return p.path == "" || p.path == t.path || p.path != "/" && strings.HasSuffix(p.path, "/") && strings.HasPrefix(t.path, p.path)
 }
 
 func partsOf(s string) parts {

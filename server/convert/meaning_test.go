@@ -150,6 +150,8 @@ func TestIotoRedirectsEnd(t *testing.T) {
 		"from: 'http://:80', to: 'http://example.com:8080'":           "left out: it would lead to itself",
 		"from: ':443', to: 'https://:4443'":                           "left out: it is for what comes over TLS",
 		"from: 'http://:80', to: 'https://:4443'":                     "redirect: { to: 'https://:4443', status: 301 }",
+		"from: '/', to: '/home/'":                                     "pattern: '^/$'",
+		"from: '/a{b}', to: '/c'":                                     "pattern: '^/a\\\\{b\\\\}$'",
 		"from: '/a', to: '/a'":                                        "left out: it would lead to itself",
 		"from: '/a/', to: '/a/b'":                                     "left out: it would lead to itself",
 		"from: 'http://example.com', to: 'https://EXAMPLE.com/b'":     "left out: it would lead to itself",
@@ -273,5 +275,46 @@ func TestCF1_ManyThings(t *testing.T) {
 	text += strings.Repeat("<Route ^/a/>\nRequire role r900\n</Route>\n", 10)
 	if got, _ := convertText(t, text); strings.Count(got, "role: ['r900', 'r0', 'r1', ") != 10 {
 		t.Error("not all roles")
+	}
+}
+
+// TestUnknownBlocks: a block that nobody knows here and that keeps somebody out
+// is an error; others become comments.
+func TestUnknownBlocks(t *testing.T) {
+	for inner, refused := range map[string]bool{
+		"AuthType basic example.com": true, "Require user joe": true, "Deny from all": true, "Allow from 10.0.0.0/8": true, "Condition exists x": true,
+		"<Limit GET>\nRequire valid-user\n</Limit>": true, "<if A>\nDeny from all\n</if>": true,
+		"Options Indexes": false, "AuthType none": false,
+	} {
+		source := "Documents w\n<Directory /var/www>\n" + inner + "\n</Directory>"
+		got, err := File("source", []byte(source))
+		if refused && (err == nil || !strings.HasPrefix(err.Error(), "source:2:1: Directory: the block has no counterpart, and it keeps somebody out; write it as a <Route>")) {
+			t.Errorf("%s: %v\n%s", source, err, got)
+		}
+		if !refused && (err != nil || !strings.Contains(string(got), "// line 2: <Directory /var/www>   (the block has no counterpart)")) {
+			t.Errorf("%s: %v\n%s", source, err, got)
+		}
+	}
+	// What is for the way to a backend keeps nobody out.
+	if _, err := File("source", []byte("<Route ^/a/>\nProxyConnect 9999\n<ProxyConfig>\nCondition x\n</ProxyConfig>\n</Route>")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestIotoBraces: they stand for nothing in a match of Ioto's.
+func TestIotoBraces(t *testing.T) {
+	for match, want := range map[string]string{
+		"/a/{b}":     `^/a/\{b\}$`,
+		"/a/{b}/":    `^/a/\{b\}/`,
+		"/{a.b}/c":   `^/\{a\.b\}/c$`,
+		"/a}/":       `^/a\}/`,
+		"/plain/a.b": "",
+	} {
+		text, s := convertText(t, "{ routes: [{ match: '"+match+"' }] }")
+		if r := s.Routes[0]; r.Pattern.Value != want || want == "" && r.Match.Value != match {
+			t.Errorf("%s: %q\n%s", match, r.Pattern.Value, text)
+		} else if want != "" && (!r.Regexp.MatchString(match) || r.Regexp.MatchString("/a/x/c")) {
+			t.Errorf("%s: %v", match, r.Regexp)
+		}
 	}
 }
