@@ -83,10 +83,16 @@ func (l *life) signal(s os.Signal) {
 }
 
 // CF4: new connections come at an even rate while the server reads its file again and
-// again: each is answered, with HTTP or with a WebSocket, none refused or reset.
+// again, which cannot be taken now and then: each is answered, with HTTP or with a
+// WebSocket, none refused or reset.
 func TestLifeReloads(t *testing.T) {
 	t.Parallel()
 	const site = `{ listen: '@at', log: { requests: false }, routes: [{ match: '/ws', handler: 'echo' }, { handler: 'respond', respond: { body: '@n' } }] }`
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	l := newLife(t, strings.ReplaceAll(site, "@n", "0"))
 	var came, failed atomic.Int64
 	var slowest atomic.Int64
@@ -159,11 +165,18 @@ func TestLifeReloads(t *testing.T) {
 			}
 		}
 		l.m.c.SetReadDeadline(time.Time{})
-		l.write(strings.ReplaceAll(site, "@n", fmt.Sprint(n+1)))
+		next, status := strings.ReplaceAll(site, "@n", fmt.Sprint(n+1)), "listening on"
+		switch n % 5 {
+		case 3:
+			next, status = "{ nonsense: 1 }", "not reloaded"
+		case 4: // fails when its first listener is open
+			next, status = strings.Replace(next, "'@at'", "['127.0.0.1:0', '@at', '"+taken.Addr().String()+"']", 1), "not reloaded"
+		}
+		l.write(next)
 		l.signal(syscall.SIGHUP)
 		l.m.want("RELOADING", "1")
-		if got := l.m.want("READY", "1"); !strings.HasPrefix(got["STATUS"], "listening on") {
-			t.Errorf("%v", got)
+		if got := l.m.want("READY", "1"); !strings.HasPrefix(got["STATUS"], status) {
+			t.Errorf("%v, want %s", got, status)
 		}
 	}
 	close(stop)
