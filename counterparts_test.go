@@ -249,3 +249,27 @@ func TestThirtyThousandRoundTrips(t *testing.T) {
 	}
 	end(s, c)
 }
+
+// TestPacketsAreChecked: a text that is handed out in pieces is checked over all
+// of them, and so is what is cut off by its end.
+func TestPacketsAreChecked(t *testing.T) {
+	for text, want := range map[string]string{
+		"abcdefgh\xff": "abcdefgh", "abcé\xe2\x82": "abcé\xe2\x82", "abc\xe2\x82defg": "abc\xe2\x82", "abcdefg\xed\xa0\x80": "abcd",
+	} {
+		s, p := wstest.NewLink(nil)
+		c := curlew.NewConn(s, curlew.Server, &curlew.Options{MaxPacket: 4})
+		peer := wstest.NewPeer(t, p, curlew.Client)
+		half := len(text) / 2
+		peer.Send(wstest.More(wstest.Text(text[:half])), wstest.Cont(text[half:]))
+		var got []byte
+		complete := false
+		curlew.Serve(t.Context(), c, &curlew.Events{Part: func(_ *curlew.Conn, _ curlew.Type, p []byte, last bool) {
+			got, complete = append(got, p...), complete || last
+		}})
+		peer.WantClose("no text", frame.InvalidPayload, wstest.AnyReason)
+		if complete || !strings.HasPrefix(want, string(got)) {
+			t.Errorf("%q: got %q, complete %v", text, got, complete)
+		}
+		peer.Close()
+	}
+}
