@@ -31,4 +31,12 @@ var Without = map[string]string{
 	"AU20": "no server is asked for users or keys, only files",
 	"CF7":  admin, "CF8": admin, "CF9": admin, "CF14": admin,
 	"CF16": "the server does not start another of itself; descriptors come from systemd alone",
+
+	// In part.
+	"EX6":  "a program that makes a session of its own is out of reach; a unit of systemd ends it with the server",
+	"EX15": "limits of resources, chroot and Landlock are left to what starts the server, see docs/decisions/0007",
+	"CF3":  "there are no metrics yet",
+	"RX10": "nothing counts the lines that could not be written",
+	"RX15": "what idle connections cost is measured by bench/load",
+	"RX17": "timeouts.write takes the place of TCP_USER_TIMEOUT",
 }
