@@ -21,9 +21,13 @@ func ParseAddress(s string) netip.Addr {
 
 // Client returns what counts as one client where something is counted for each:
 // an IPv4 address, or the /64 of an IPv6 address, as one machine has all of
-// that. Clients without one, those of Unix sockets, cannot be told apart and are
+// that. Where it has not, on a link and behind a translator of IPv4, it is the
+// address. Clients without one, those of Unix sockets, cannot be told apart and are
 // one together.
 func Client(r *http.Request) netip.Prefix { return ClientOf(Address(r)) }
+
+// translated are the IPv4 addresses in IPv6. RFC 6052, 2.1.
+var translated = netip.MustParsePrefix("64:ff9b::/96")
 
 // ClientOf is Client for an address.
 func ClientOf(a netip.Addr) netip.Prefix {
@@ -31,6 +35,8 @@ func ClientOf(a netip.Addr) netip.Prefix {
 	switch {
 	case !a.IsValid():
 		return netip.PrefixFrom(netip.IPv6Unspecified(), 128)
+	case a.IsLinkLocalUnicast() && a.Is6(), translated.Contains(a):
+		n = 128
 	case a.Is6():
 		n = 64
 	}
