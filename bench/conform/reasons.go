@@ -11,7 +11,7 @@ var reasons = []reason{
 		why: "What is not understood in the field is left out. Nothing of it is agreed to, so that no harm is done; the sentence is plain nevertheless.",
 	},
 	{
-		cases: "8.3.5 8.41.11", note: `refused a right handshake|came the end of the stream|came close`,
+		cases: "8.3.5 8.41.11 13.32.15", note: `refused a right handshake|came the end of the stream|came close|does not take a right answer`,
 		what: "A list with empty members is refused", rule: "RFC 9110, 5.6.1.2: a recipient MUST parse and ignore a reasonable number of empty list elements",
 	},
 	{
@@ -144,8 +144,8 @@ var reasons = []reason{
 		why: "The error goes to the application, whose part in the example is to close the connection.",
 	},
 	{
-		peers: "gorilla", role: "client", cases: "8.43 8.41 13.32", note: `came the end of the stream|came close 1002`,
-		what: "Right answers are refused, or misread", rule: "RFC 9110, 15.2 and 5.6.1", why: "An answer with 1xx before the one that counts; empty members in Connection or in the extensions.",
+		peers: "gorilla", role: "client", cases: "8.43 8.41", note: `came the end of the stream|came close 1002`,
+		what: "Right answers are refused, or misread", rule: "RFC 9110, 15.2", why: "An answer with 1xx before the one that counts.",
 	},
 	{
 		peers: "gorilla coder", role: "server", cases: "8.9 8.14 8.16 8.17", note: `accepted a handshake`,
@@ -275,7 +275,7 @@ var reasons = []reason{
 	},
 	{
 		peers: "ws websockets", note: `closed with 1009`,
-		what: "A length with its highest bit is too large", rule: "RFC 6455, 5.2 and 10.4", why: "As is any above its limit: 1009 is as true.",
+		what: "A length with its highest bit is too large", rule: "RFC 6455, 5.2 and 10.4", why: "As is any above its limit: 1009 is as true, but for a ping, which may have 125 bytes.",
 	},
 	{
 		peers: "ws websockets", cases: "14.4", note: `the end is missing`,
@@ -314,8 +314,12 @@ var reasons = []reason{
 		what: "Lengths in more bytes than need be are taken", rule: "RFC 6455, 5.2: the minimal number of bytes MUST be used, which is said to the sender",
 	},
 	{
-		note: `malformed|names at least one extension|does not understand an offer|does not pass over empty members`,
-		what: "Extensions and lists that are malformed, or written in another way, are passed over", rule: "RFC 6455, 4.2.1 and 9.1: what breaks the grammar of the handshake MUST be refused",
+		note: `malformed|names at least one extension`,
+		what: "Lists of subprotocols or extensions that are empty, or malformed, are passed over", rule: "RFC 6455, 4.2.1 and 9.1: what breaks the grammar of the handshake MUST be refused", why: "No harm is done.",
+	},
+	{
+		note: `does not understand an offer`,
+		what: "An offer that is written in another way is not understood", rule: "RFC 6455, 9.1; RFC 9110, 5.6: values may be quoted, and empty members of lists mean nothing",
 	},
 	{
 		note: `must not stand twice|one protocol is switched to|a subprotocol is not empty|the key is not 16 bytes`,
