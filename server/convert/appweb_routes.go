@@ -126,7 +126,7 @@ func (c *appweb) access(o *object, s *scope) {
 	if a := s.auth; a.kind != "" {
 		users := "users"
 		if len(a.user) > 0 {
-			users += "." + strings.Join(a.user, ".")
+			users += "." + strings.Map(fileSign, strings.Join(a.user, "."))
 		}
 		note := "line " + strconv.Itoa(a.line) + ": make the file"
 		if len(a.user) > 0 {
@@ -145,6 +145,14 @@ func (c *appweb) access(o *object, s *scope) {
 	if deny := slices.DeleteFunc(slices.Clone(s.deny), func(r string) bool { return r == "all" }); len(deny) > 0 {
 		o.set(texts(deny), "", "deny")
 	}
+}
+
+// fileSign makes a sign fit for the name of a file.
+func fileSign(r rune) rune {
+	if r < 0x80 && isAlnum(byte(r)) || strings.ContainsRune("-_.@", r) {
+		return r
+	}
+	return '_'
 }
 
 // realm is what a field of a header can have of one.

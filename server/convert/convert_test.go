@@ -348,6 +348,7 @@ func TestUsersStay(t *testing.T) {
 		"Documents w\n<Route ^/a/>\nAuthType basic \"Caf\u00e9 \\\"x\\\"\"\n</Route>": {`realm: 'Caf "x"'`, "users: 'users'"},
 		"Documents w\n<Route ^/a/>\nAuthType digest\nRequire role boss\n</Route>":     {"realm: 'users'", "users: 'users'", "role: 'boss'"},
 		"Documents w\n<Route ^/a/>\nRequire user joe\n</Route>":                       {"users: 'users.joe'"},
+		"Documents w\n<Route ^/a/>\nRequire user ../../a j\u00f6\n</Route>":           {"users: 'users..._.._a.j_'"},
 		"{ auth: { realm: 'r' }, routes: [{ match: '/a/', role: 'boss' }] }":          {"realm: 'r'", "users: 'users'", "role: 'boss'"},
 		"{ routes: [{ match: '/a/', role: 'public' }] }":                              nil,
 	} {
