@@ -124,8 +124,13 @@ func newKeeper(certificates []site.Certificate, log *slog.Logger) (*keeper, erro
 	return k, nil
 }
 
-// lookEvery is how often, at most, the files are looked at.
-const lookEvery = 5 * time.Second
+const (
+	// lookEvery is how often, at most, the files are looked at.
+	lookEvery = 5 * time.Second
+
+	// rest is how old a change is that is read: somebody may be writing yet.
+	rest = time.Second
+)
 
 // choose returns the certificate for a client.
 func (k *keeper) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -177,7 +182,7 @@ func (k *keeper) look(now time.Time) {
 	}
 	k.next = now.Add(lookEvery)
 	for _, p := range k.pairs {
-		if !p.changed() {
+		if !p.changed(now) {
 			continue
 		}
 		if err := p.load(); err != nil {
@@ -203,7 +208,16 @@ func (p *pair) load() error {
 	return nil
 }
 
-func (p *pair) changed() bool { return p.stamps() != p.stamp }
+// changed reports whether the files have changed, and have rested since.
+func (p *pair) changed(now time.Time) bool {
+	s := p.stamps()
+	for _, t := range s {
+		if age := now.Sub(t); age >= 0 && age < rest {
+			return false
+		}
+	}
+	return s != p.stamp
+}
 
 func (p *pair) stamps() (s [2]time.Time) {
 	for i, name := range []string{p.cert, p.key} {

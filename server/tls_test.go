@@ -141,6 +141,12 @@ func TestCertificateReplaced(t *testing.T) {
 		t.Fatal(got)
 	}
 	writePair(t, base, wstest.Certificate("two.example"))
+	later := old.Add(time.Hour + 5*time.Minute)
+	os.Chtimes(base+".pem", later, later)
+	os.Chtimes(base+".key", later, later)
+	if got := k.Leaf(later.Add(999 * time.Millisecond)); got != "one.example" { // somebody may be writing yet
+		t.Errorf("just changed: %s", got)
+	}
 	if got := name(time.Hour); got != "two.example" {
 		t.Errorf("replaced: %s", got)
 	}
