@@ -15,16 +15,24 @@ import (
 	"time"
 )
 
-// judge sorts the answers of a session: those that are no success are errors that
-// end it, io.EOF if it has ended, or worth another try.
+var (
+	errLost    = errors.New("fallback: the server cannot be reached any more")
+	errForgot  = errors.New("fallback: the server does not know the session any more")
+	errForeign = errors.New("fallback: the server speaks of bytes that were not sent")
+)
+
+// judge sorts the answers of a session: those that are no success are worth another
+// try, or errors: io.EOF if the server has ended it, errForgot if it is gone.
 func judge(answer *http.Response, err error) (again bool, end error) {
 	switch {
 	case err != nil:
 		return true, nil
 	case answer.StatusCode == http.StatusOK, answer.StatusCode == http.StatusNoContent:
 		return false, nil
-	case answer.StatusCode == http.StatusNotFound, answer.StatusCode == http.StatusGone:
+	case answer.StatusCode == http.StatusGone:
 		return false, io.EOF
+	case answer.StatusCode == http.StatusNotFound:
+		return false, errForgot
 	case answer.StatusCode >= 500, answer.StatusCode == http.StatusTooManyRequests, answer.StatusCode == http.StatusRequestTimeout,
 		answer.StatusCode == http.StatusConflict:
 		return true, nil
@@ -42,7 +50,7 @@ func (t *tunnel) postAll() error {
 		}
 		began := time.Now()
 		progress, again, err := t.post(body, at)
-		if err == io.EOF { // the GETs learn what was said before
+		if err == io.EOF || err == errForgot { // the GETs learn what was said before
 			t.ignore()
 			return nil
 		} else if err != nil {
@@ -112,7 +120,7 @@ func (t *tunnel) taken(at int64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if at < t.sent || at > t.sent+int64(len(t.out)) {
-		return errors.New("fallback: the server speaks of bytes that were not sent")
+		return errForeign
 	}
 	t.out, t.sent = rest(t.out, int(at-t.sent)), at
 	t.changeLocked()
@@ -124,7 +132,7 @@ func (t *tunnel) ignore() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.deaf, t.out = true, nil
-	t.changeLocked()
+	t.overLocked()
 }
 
 // getAll gets what the server sends until the session ends, which is io.EOF, or

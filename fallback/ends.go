@@ -1,6 +1,7 @@
 package fallback
 
 import (
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -21,7 +22,8 @@ type ends struct {
 	in, out []byte
 	closed  bool  // by who reads and writes here
 	shut    bool  // who writes here has ended that direction
-	deaf    bool  // what is written goes nowhere: the other side has ended, and what it said before is still to come
+	ended   bool  // the other side has: behind all of in is the end
+	deaf    bool  // what is written goes nowhere: the other side listens no more, but what it has said is still to come
 	err     error // there is nobody any more who carries: of Read, behind all of in, and of Write
 	writing bool  // a Write has its turn
 
@@ -78,6 +80,8 @@ func (e *ends) Read(p []byte) (int, error) {
 			e.in = rest(e.in, n)
 			e.changeLocked()
 			return n, nil
+		case e.ended:
+			return 0, io.EOF
 		case e.err != nil:
 			return 0, e.err
 		}

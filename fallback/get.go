@@ -3,7 +3,6 @@ package fallback
 import (
 	"encoding/base64"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -77,7 +76,7 @@ func (s *session) begin(g *getter, at int64) (status int, err error) {
 	}
 	s.ackLocked(at)
 	if (s.closed || s.shut) && len(s.out) == 0 {
-		s.abortLocked(io.EOF)
+		s.tellLocked()
 		return http.StatusGone, errEnded
 	}
 	if !s.closed {
@@ -170,7 +169,9 @@ func (s *session) poll(w http.ResponseWriter, r *http.Request, g *getter, at int
 		head.Set("Content-Length", strconv.Itoa(len(p)))
 		w.Write(p)
 	case ended:
-		s.abort(io.EOF)
+		s.mu.Lock()
+		s.tellLocked()
+		s.mu.Unlock()
 		refuse(w, http.StatusGone, errEnded)
 	default:
 		w.WriteHeader(http.StatusNoContent)

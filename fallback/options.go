@@ -57,6 +57,7 @@ const (
 	idleTime  = 30 * time.Second // so long a session lives that is not asked for
 	firstTime = 10 * time.Second // within which the first GET must come
 	roomTime  = 5 * time.Second  // so long a POST waits for room in the window
+	lastTime  = 5 * time.Second  // so long a client that has been told of the end may still say something
 	takeTime  = 30 * time.Second // so long, besides Poll, the client has to take a piece
 	maxFresh  = 32               // sessions of a client without a GET yet
 	maxEnded  = 32               // of a client that have ended, and not all of them is read

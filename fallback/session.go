@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"errors"
+	"io"
 	"net"
 	"time"
 )
@@ -32,6 +33,7 @@ type session struct {
 	received int64   // from the client: so many bytes were taken
 	post     *poster // the POST that is read, the newest one
 
+	told    bool        // the client knows that nothing more comes
 	timer   *time.Timer // runs while no GET is answered
 	due     time.Time
 	counted counted
@@ -63,7 +65,7 @@ func (s *session) Write(p []byte) (n int, err error) {
 }
 
 // CloseWrite says that nothing more is written: a client that has everything is told
-// of the end.
+// of the end, and has a while for its last words.
 func (s *session) CloseWrite() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,6 +129,16 @@ func (s *session) settleLocked() {
 	s.armLocked(idleTime) // for good
 }
 
+// tellLocked: the client has everything, and is told that nothing more comes.
+func (s *session) tellLocked() {
+	if s.closed || s.err != nil {
+		s.forgetLocked()
+		return
+	}
+	s.told = true
+	s.armLocked(lastTime)
+}
+
 // forgetLocked: nobody finds the session any more.
 func (s *session) forgetLocked() {
 	s.out, s.acked = nil, s.endLocked()
@@ -147,8 +159,12 @@ func (s *session) ackLocked(at int64) {
 	s.changeLocked()
 }
 
-// armLocked has the session end after the time d.
+// armLocked has the session end after the time d, or sooner if it has only to hear
+// the last words.
 func (s *session) armLocked(d time.Duration) {
+	if s.told {
+		d = min(d, lastTime)
+	}
 	s.due = time.Now().Add(d)
 	if s.timer == nil {
 		s.timer = time.AfterFunc(d, s.expire)
@@ -174,6 +190,8 @@ func (s *session) expire() {
 		s.timer.Reset(wait)
 	case s.closed:
 		s.forgetLocked()
+	case s.told:
+		s.abortLocked(io.EOF)
 	default:
 		s.abortLocked(errIdle)
 	}

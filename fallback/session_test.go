@@ -120,17 +120,23 @@ func TestCloseWrite(t *testing.T) {
 		if _, err := v.conn.Write([]byte("x")); err != net.ErrClosed {
 			t.Error(err)
 		}
-		wantOffset(t, "POST", v.post("at=0", "last words"), 204, "10")
 		h.want("what was said", v.get("at=0&mode=poll"), 200)
-		h.want("the end", v.get("at=3&mode=poll"), 410)
-		v.hearsEnd("last words", io.EOF)
-		h.want("nothing is left", v.post("at=10", "x"), 404)
+		for range 2 {
+			h.want("the end", v.get("at=3&mode=poll"), 410)
+		}
+		wantOffset(t, "POST", v.post("at=0", "last words"), 204, "10")
+		h.pass(lastTime - time.Nanosecond)
+		wantOffset(t, "POST", v.post("at=10", "!"), 204, "11")
+		h.pass(lastTime)
+		v.hearsEnd("last words!", io.EOF)
+		h.want("nothing is left", v.post("at=11", "x"), 404)
 
 		v = h.open() // who waits is told at once
 		end := later(func() *answer { return v.get("at=0&mode=poll") })
 		v.conn.(interface{ CloseWrite() error }).CloseWrite()
 		h.want("the end", <-end, 410)
-		v.hearsEnd("", io.EOF)
+		v.delete()
+		v.hearsEnd("", errAborted)
 
 		v = h.open() // nobody comes
 		v.conn.(interface{ CloseWrite() error }).CloseWrite()

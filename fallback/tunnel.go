@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -60,9 +59,6 @@ func newTunnel(base *url.URL, o *DialOptions) *tunnel {
 func (t *tunnel) failure() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.err == io.EOF {
-		return nil
-	}
 	return t.err
 }
 
@@ -118,7 +114,10 @@ func (t *tunnel) fail(err error) {
 // run opens the session, carries its bytes both ways, and leaves.
 func (t *tunnel) run(r *http.Request) {
 	defer t.cancel()
-	if err := t.begin(r); err != nil {
+	if err := t.begin(r); err == io.EOF {
+		t.finish()
+		return
+	} else if err != nil {
 		t.fail(err)
 		return
 	}
@@ -130,11 +129,31 @@ func (t *tunnel) run(r *http.Request) {
 		}
 	}()
 	end := t.getAll()
-	t.fail(end)
+	if end == io.EOF {
+		t.finish()
+	} else {
+		t.fail(end)
+	}
 	<-posts
-	if end != io.EOF {
+	if end != errForgot {
 		t.leave()
 	}
+}
+
+// finish: the server says nothing more.
+func (t *tunnel) finish() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
+	t.overLocked()
+}
+
+// overLocked: with both directions the session has ended.
+func (t *tunnel) overLocked() {
+	if t.ended && t.deaf && t.err == nil {
+		t.err = errForgot
+	}
+	t.changeLocked()
 }
 
 // give hands on bytes of the server's as far as there is room: it waits for it.
@@ -211,5 +230,3 @@ const soon = time.Second
 // leaveTime is how long what was written, and then the farewell, may take after
 // Close.
 const leaveTime = 5 * time.Second
-
-var errLost = errors.New("fallback: the server cannot be reached any more")
