@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,8 +58,14 @@ func provide(t *testing.T, s *site.Site) {
 	}
 	for _, r := range s.Routes {
 		if r.Static != nil {
-			write(filepath.Join(r.Static.Directory.Value, "index.html"), "fine", 0o666)
-			write(filepath.Join(r.Static.Directory.Value, "page.html"), "fine", 0o666)
+			for _, name := range []string{"index.html", "page.html", "page"} { // each says where it is
+				name = filepath.Join(r.Static.Directory.Value, name)
+				rel, err := filepath.Rel(s.Dir, name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				write(name, filepath.ToSlash(rel), 0o666)
+			}
 		}
 		if r.Exec != nil {
 			write(filepath.Join(r.Exec.Folder, r.Exec.Name), "#!/bin/sh\nexec cat\n", 0o777)
@@ -97,7 +105,9 @@ func startConverted(t *testing.T, name string, source []byte) *running {
 		t.Fatal(err)
 	}
 	s.Listen = []site.Listen{{Network: "tcp", Address: "127.0.0.1:0"}}
-	return run(t, s)
+	r := run(t, s)
+	r.dir = dir
+	return r
 }
 
 // run serves a site until the test ends.
@@ -221,6 +231,67 @@ func TestConvertedUsers(t *testing.T) {
 				}
 				if got != row.want {
 					t.Errorf("%s asks for %s: %s, want %s", row.user, row.path, got, row.want)
+				}
+			}
+		})
+	}
+}
+
+// TestConvertedFiles: a path leads to the file that it led to.
+func TestConvertedFiles(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		source string
+		files  map[string]string // by path; "" is none
+	}{
+		"appweb": {`
+			Documents web
+			Alias /docs/ "${DOCUMENTS}/My Documents/"
+			<Route ^/a/page$>
+			</Route>
+			<Route ^/get>
+				Prefix /get
+				Documents got
+			</Route>
+			<Route ^/files/(.*)$>
+				Prefix /files
+				Documents ./downloads
+				Target run $1
+			</Route>
+			<Route ^/deep/images/>
+			</Route>
+			<Route ^/any/{x}/page$>
+			</Route>`, map[string]string{
+			"/": "web/index.html", "/page.html": "web/page.html", "/docs/page.html": "web/My Documents/page.html", "/a/page": "web/a/page",
+			"/get/page.html": "got/page.html", "/files/page.html": "downloads/page.html", "/deep/images/page.html": "web/deep/images/page.html",
+			"/any/a/page": "web/any/a/page", "/any/b/page": "", "/x/page.html": "",
+		}},
+		"ioto": {`{
+			documents: '@site', routes: [
+				{ match: '/' }, { match: '/page.html' }, { match: '/trace/', trim: '/trace' }, { match: '/deep/one/' }, { match: '/a/b/', trim: '/a' }, { match: '/none/' , redirect: '/page.html' }, {},
+			] }`, map[string]string{
+			"/": "site/index.html", "/page.html": "site/page.html", "/trace/page.html": "site/page.html", "/deep/one/page.html": "site/deep/one/page.html",
+			"/a/b/page.html": "site/b/page.html", "/other/page.html": "",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startConverted(t, name, []byte(c.source))
+			deep := filepath.Join(r.dir, "web", "any", "a")
+			if err := os.MkdirAll(deep, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(deep, "page"), []byte("web/any/a/page"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			for path, want := range c.files {
+				a := r.say("GET " + path + " HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n")
+				text, err := io.ReadAll(a[0].Body)
+				if a[0].StatusCode == http.StatusNotFound {
+					text = nil
+				}
+				if string(text) != want || err != nil {
+					t.Errorf("%s: %s %q, want %q", path, a[0].Status, text, want)
 				}
 			}
 		})
