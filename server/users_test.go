@@ -299,6 +299,23 @@ func TestAU17AnyOrigin(t *testing.T) {
 	}
 }
 
+// Scopes have colons in their names, in tokens and in the file.
+func TestRolesWithColons(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{ @plain, auth: { basic: { users: '`+usersFile(t, "alice:a:admin,chat:write", "bob:b:chat")+`' },
+		jwt: { keys: `+inlineKey+`, roles: 'scope' }, role: 'chat:write' }, routes: [{ handler: 'echo' }] }`, nil)
+	bearer := func(scope string) string {
+		return "Authorization: Bearer " + token(t, time.Now().Add(time.Hour), "scope", scope) + "\r\n"
+	}
+	for lines, want := range map[string]string{
+		basicAuth("alice", "a"): "101", basicAuth("bob", "b"): "403", bearer("profile chat:write"): "101", bearer("chat write"): "403",
+	} {
+		if got := codes(r.say(upgrade("/", lines))); got != want {
+			t.Errorf("%s: %s, want %s", lines, got, want)
+		}
+	}
+}
+
 // What is wrong with the files is told before anything is served, once.
 func TestUsersMissing(t *testing.T) {
 	s, err := config.Parse("site.json5", []byte(`{ auth: { basic: { users: 'none-at-all' } }, routes: [

@@ -107,7 +107,7 @@ func checkClaim(s string) (string, error) {
 }
 
 func checkRole(s string) (string, error) {
-	if s == "" || strings.ContainsAny(s, ",:") {
+	if s == "" || strings.Contains(s, ",") {
 		return "", problem(quote(s)+" is not a role", "a role is a word such as 'admin'")
 	}
 	return s, nil
