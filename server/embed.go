@@ -27,7 +27,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.visits.Done()
 	defer g.lose()
-	g.http.Handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), guestKey{}, true)))
+	g.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), guestKey{}, true)))
 }
 
 // enter returns the generation that takes a request that has come elsewhere, which
@@ -38,12 +38,8 @@ func (s *Server) enter() *generation {
 	if s.ended || s.closed {
 		return nil
 	}
-	g := s.current
-	g.mu.Lock()
-	g.conns++ // it is retired after another one is current
-	g.mu.Unlock()
 	s.visits.Add(1)
-	return g
+	return s.holdLocked()
 }
 
 // awaitGuests waits until the requests of ServeHTTP are answered, or ctx is done.

@@ -27,6 +27,7 @@ type generation struct {
 	site    *site.Site
 	tls     *tls.Config // nil: none
 	issuer  *issuer     // nil: none
+	handler http.Handler
 	http    *http.Server
 	inlet   *inlet
 	methods map[string]bool    // that handlers see
@@ -91,7 +92,8 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 		s.log.Warn("there are no routes: every request is answered 404")
 	}
 	g.warn()
-	g.http = g.newHTTP(g.answered(gate(g.issuer.challenges(table), g.methods)))
+	g.handler = g.answered(gate(g.issuer.challenges(table), g.methods))
+	g.http = g.newHTTP(http.HandlerFunc(g.serve))
 	return g, nil
 }
 
@@ -311,18 +313,49 @@ func (g *generation) connState(c net.Conn, state http.ConnState) {
 	}
 }
 
-// retire lets the generation end: its idle connections are closed, the others
-// after their next answer.
+// serve answers what comes on a connection of this generation. When that is not the
+// current one any more, the answer is the other's, and the last one there: so a client
+// that uses its connections all the time never finds one closed.
+func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	retired := g.retired
+	g.mu.Unlock()
+	if retired {
+		w.Header().Set("Connection", "close")
+		g.server.mu.Lock()
+		g = g.server.holdLocked()
+		g.server.mu.Unlock()
+		defer g.lose()
+	}
+	g.handler.ServeHTTP(w, r)
+}
+
+// holdLocked returns the current generation, which has to be lost again.
+func (s *Server) holdLocked() *generation {
+	g := s.current
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.conns++ // it is retired after another one is current
+	return g
+}
+
+// lastAnswer is how long the connections of a generation that is retired may wait for
+// it.
+const lastAnswer = time.Second
+
+// retire lets the generation end: its connections do after their next answer, or when
+// that does not come soon.
 func (g *generation) retire() {
 	g.inlet.Close()
-	g.http.SetKeepAlivesEnabled(false)
 	g.mu.Lock()
 	g.retired = true
 	gone := g.conns == 0
 	g.mu.Unlock()
 	if gone {
 		g.server.forget(g)
+		return
 	}
+	time.AfterFunc(lastAnswer, func() { g.http.SetKeepAlivesEnabled(false) })
 }
 
 // closeFresh closes the connections that have said nothing.

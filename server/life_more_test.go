@@ -12,10 +12,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"curlew.example/curlew/server"
 	"curlew.example/curlew/server/config"
@@ -302,4 +304,99 @@ func TestErrorsOfAccept(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A connection that is in use gets its next answer from the new site, and is told that
+// it is the last one; one that is not ends a moment later. So nothing that was asked
+// for is lost.
+func TestReloadOfBusyConnections(t *testing.T) {
+	const site = `routes: [{ match: '/ws', handler: 'echo' }, { handler: 'respond', respond: { body: 'one' } }]`
+	inBubble(t, "", site, nil, func(t *testing.T, b *bubble) {
+		var conns []net.Conn
+		for range 3 {
+			c := b.connect()
+			conns = append(conns, c)
+			io.WriteString(c, strings.Replace(get, "Connection: close\r\n", "", 1))
+			if a, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || a.Close {
+				t.Fatal(a, err)
+			}
+		}
+		next, err := config.Parse("site.json5", []byte("{ listen: 'site:80', "+strings.Replace(site, "one", "two", 1)+" }"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := b.server.Reload(next); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		io.WriteString(conns[0], strings.Replace(get, "Connection: close\r\n", "", 1))
+		list := answers(conns[0])
+		if codes(list) != "200" || body(t, list[0]) != "two" || !list[0].Close {
+			t.Errorf("%s: %+v", codes(list), list)
+		}
+		p, _ := wstest.Open(t, conns[1], "/ws", http.Header{})
+		p.Send(wstest.Text("x"))
+		p.Want("the echo", wstest.Text("x"))
+		p.Close()
+		if n, err := conns[2].Read(make([]byte, 1)); n != 0 || err != io.EOF || time.Since(began) != time.Second {
+			t.Errorf("the idle one: %d, %v, after %v", n, err, time.Since(began))
+		}
+		synctest.Wait()
+		if n := server.Generations(b.server); n != 1 {
+			t.Errorf("%d generations", n)
+		}
+	})
+}
+
+// Clients that use their connections all the time lose nothing.
+func TestCF4ReloadKeepAlive(t *testing.T) {
+	t.Parallel()
+	r := start(t, "{ @plain, log: { requests: false }, "+ok+" }", nil)
+	stop := make(chan struct{})
+	var asked atomic.Int64
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for {
+				c, err := net.Dial("tcp", strings.TrimPrefix(r.first, "http://"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				br := bufio.NewReader(c)
+				used := time.Now()
+				for last := false; !last; asked.Add(1) {
+					begun := time.Now()
+					io.WriteString(c, strings.Replace(get, "Connection: close\r\n", "", 1))
+					a, err := http.ReadResponse(br, nil)
+					if err != nil {
+						if begun.Sub(used) < 500*time.Millisecond { // else it was idle, for want of a processor
+							t.Errorf("a request without its answer: %v", err)
+						}
+						break
+					}
+					io.Copy(io.Discard, a.Body)
+					last, used = a.Close, time.Now()
+				}
+				c.Close()
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for n := range 30 {
+		for asked.Load() < int64(n*20) {
+			runtime.Gosched()
+		}
+		if err := r.Reload(r.next("{ @plain, log: { requests: false }, " + ok + " }")); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	r.Reload(r.next("{ @plain, log: { requests: false }, " + ok + " }")) // and goodbye
+	clients.Wait()
 }

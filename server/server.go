@@ -207,9 +207,9 @@ func (s *Server) deliver(src *source, c net.Conn) {
 
 // Reload, from Listen on, puts another site in the place of the one that runs.
 // Listeners that both have stay open and lose no connection; WebSockets that are
-// open keep what they have, other connections end after the answer under way. If
-// anything is wrong with the new site, nothing changes. A server that ends
-// returns net.ErrClosed.
+// open keep what they have, other connections end with their next answer, which is
+// the new site's, or when none is asked for within a second. If anything is wrong
+// with the new site, nothing changes. A server that ends returns net.ErrClosed.
 func (s *Server) Reload(to *site.Site) error {
 	s.reload.Lock()
 	defer s.reload.Unlock()
