@@ -25,7 +25,7 @@ type JWT struct {
 	Audience   []string // of which one must be in the token's aud; none: the token must have none
 	Leeway     time.Duration
 	From       []string // where tokens stand, see ParseSource; none: DefaultFrom
-	Roles      string   // the claim that has the roles; "": "roles" and "role"
+	Roles      string   // the claim that has the roles, "a.b" if inside another; "": "roles" and "role"
 }
 
 // A verifier is a JWT at work.
@@ -166,11 +166,25 @@ func roles(claims map[string]json.RawMessage, name string) (list []string) {
 	for _, name := range names {
 		var text string
 		var several []string
-		if json.Unmarshal(claims[name], &several) == nil {
+		value := claim(claims, name)
+		if json.Unmarshal(value, &several) == nil {
 			list = append(list, several...)
-		} else if json.Unmarshal(claims[name], &text) == nil {
+		} else if json.Unmarshal(value, &text) == nil {
 			list = append(list, strings.Fields(text)...)
 		}
 	}
 	return list
+}
+
+// claim returns the one of a name; "a.b" is also the b of a.
+func claim(claims map[string]json.RawMessage, name string) json.RawMessage {
+	if value, ok := claims[name]; ok {
+		return value
+	}
+	outer, name, ok := strings.Cut(name, ".")
+	var inner map[string]json.RawMessage
+	if !ok || json.Unmarshal(claims[outer], &inner) != nil {
+		return nil
+	}
+	return claim(inner, name)
 }

@@ -314,6 +314,11 @@ func TestTokenRoles(t *testing.T) {
 		{"", map[string]any{"roles": 5, "role": map[string]any{"admin": true}}, ""},
 		{"scope", map[string]any{"scope": "read  write", "roles": "admin"}, "read,write"},
 		{"none", nil, ""},
+		{"realm_access.roles", map[string]any{"realm_access": map[string]any{"roles": []string{"a", "b"}}, "roles": "c"}, "a,b"},
+		{"a.b.c", map[string]any{"a": map[string]any{"b": map[string]any{"c": "x y"}}}, "x,y"},
+		{"a.b", map[string]any{"a": map[string]any{"b": map[string]any{"c": "x y"}}}, ""},
+		{"a.b", map[string]any{"a": "b"}, ""},
+		{"https://site.example/roles", map[string]any{"https://site.example/roles": "a", "https://site": map[string]any{"example/roles": "b"}}, "a"},
 	} {
 		v := newTestVerifier(t, &JWT{Keys: secret, Roles: c.claim})
 		u, err := v.verify(sign(t, jose.HS256, secret, "", soon(c.more)), time.Now())

@@ -79,7 +79,7 @@ func (j *JWT) fields() []field {
 			doc: "Where a token stands, the first that is there counts: `'header'` (`Authorization: Bearer`), `'cookie:NAME'`, `'query:NAME'`, " +
 				"`'subprotocol'` (one that is offered as `bearer.TOKEN`, besides the real ones)."},
 		{name: "roles", to: text(&j.Roles, "claim", nil), none: "`roles` and `role`",
-			doc: "The claim that has the user's roles: a list, or a text with spaces between them."},
+			doc: "The claim that has the user's roles: a list, or a text with spaces between them. `'realm_access.roles'` is one inside another."},
 	}
 }
 
