@@ -82,6 +82,9 @@ func (b *bubble) peer(path string) (*wstest.Peer, http.Header) {
 	return p, a.Header
 }
 
+// pass lets time go by.
+func (b *bubble) pass(d time.Duration) { <-time.After(d) }
+
 // onTime checks how long something took that was to take d: never less, and no
 // more than a tenth or 100 ms more, whichever is larger.
 func onTime(t testing.TB, what string, began time.Time, d time.Duration) {

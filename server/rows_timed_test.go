@@ -81,7 +81,7 @@ var timedRows = []timed{
 		if got := h.Get("X-Inactivity-Timeout"); got != fmt.Sprint(int(d.Seconds())) {
 			b.t.Errorf("%s: X-Inactivity-Timeout %q", path, got)
 		}
-		time.Sleep(d - time.Second)
+		b.pass(d - time.Second)
 		p.Send(wstest.Pong("")) // a frame of any kind
 		began := time.Now()
 		wantEnd(b.t, p, frame.PolicyViolation, "inactivity timeout")
@@ -94,14 +94,14 @@ var timedRows = []timed{
 			if got := h["X-Request-Timeout"]; got != nil {
 				b.t.Errorf("%s: X-Request-Timeout %q", path, got)
 			}
-			time.Sleep(1000 * time.Hour)
+			b.pass(1000 * time.Hour)
 			p.WantIdle("it lives on")
 			return
 		}
 		if got := h.Get("X-Request-Timeout"); got != fmt.Sprint(int(d.Seconds())) {
 			b.t.Errorf("%s: X-Request-Timeout %q", path, got)
 		}
-		time.Sleep(d / 2)
+		b.pass(d / 2)
 		p.Send(wstest.Text("which does not help"))
 		wantEnd(b.t, p, frame.PolicyViolation, "request timeout")
 		onTime(b.t, path, began, d)
@@ -127,13 +127,13 @@ var timedRows = []timed{
 			p.Next("a ping")
 			return
 		}
-		time.Sleep(1000 * time.Hour)
+		b.pass(1000 * time.Hour)
 		p.WantIdle("no ping at all")
 	}},
 	{"timeouts.pong", 3 * time.Second, 10 * time.Second, "webSockets.ping: '20 s'", inMemory, func(b *bubble, path string, d time.Duration) {
 		p, _ := b.peer(path)
 		p.Next("a ping")
-		time.Sleep(d - 10*time.Millisecond)
+		b.pass(d - 10*time.Millisecond)
 		p.Send(wstest.Text("so it lives")) // anything heard will do
 		synctest.Wait()
 		for f := p.Next("a ping"); f.Opcode != frame.Ping; f = p.Next("a ping") {
@@ -158,7 +158,7 @@ var timedRows = []timed{
 			if _, err := p.Conn().Write(make([]byte, 1000)); err != nil {
 				break
 			}
-			time.Sleep(10 * time.Millisecond)
+			b.pass(10 * time.Millisecond)
 		}
 		onTime(b.t, path+" of who talks on", began, d)
 	}},
@@ -169,7 +169,7 @@ var timedRows = []timed{
 			p.Send(wstest.Binary(make([]byte, 1<<20))) // comes back, more than there is room for
 		}
 		for server.Open(b.server) > 0 {
-			time.Sleep(10 * time.Millisecond)
+			b.pass(10 * time.Millisecond)
 		}
 		onTime(b.t, path, began, d)
 	}},
