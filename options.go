@@ -81,8 +81,8 @@ type Options struct {
 
 	// SendQueue limits the bytes that wait to be sent: 0 is 256 KiB. One message
 	// of any size is always taken into an empty queue; the limit concerns what
-	// waits behind it. Messages of less than 16 bytes count as so many when more
-	// than 1024 wait.
+	// waits behind it. Messages of less than 64 bytes, and pieces of a Writer, count
+	// as so many when more than 1024 wait.
 	SendQueue int
 
 	// WhenFull says what Send and SendPrepared do when SendQueue is reached.

@@ -41,7 +41,7 @@ type outbound struct {
 // none, which it forgets.
 func (c *Conn) roomyLocked() bool {
 	o := &c.out
-	short := o.short && o.streamedLocked() <= c.set.sendQueue/2
+	short := o.short && (o.writer == nil || o.writer.bytes <= c.set.sendQueue/2 && len(o.writer.parts) <= c.set.mostMessages()/2)
 	refused := o.refused && o.bytesLocked() <= c.set.sendQueue/2 && len(o.messagesLocked()) <= c.set.mostMessages()/2
 	o.short, o.refused = o.short && !short, o.refused && !refused
 	return short || refused
@@ -89,8 +89,8 @@ func (m *message) free() {
 // copy makes data a copy of p.
 func (m *message) copy(p []byte) {
 	head := frame.MaxHeader
-	if len(p) > flushSize {
-		head = 0 // it takes several writes, the first of which is copied anyway
+	if m.part || len(p) > flushSize || !bufs.Fits(len(p), head) {
+		head = 0 // it is copied anyway, takes several writes, or would take a buffer twice as large
 	}
 	m.buf = bufs.Get(head + len(p))
 	m.data = m.buf[head:]

@@ -297,7 +297,7 @@ func TestPrepared(t *testing.T) {
 // TestQueueOfSmall: messages that have next to no payload, or none, fill a queue
 // too: they cost memory.
 func TestQueueOfSmall(t *testing.T) {
-	const queue, most = 32 << 10, 32 << 10 / 16
+	const queue, most = 128 << 10, 128 << 10 / 64
 	for _, size := range []int{0, 1, 15} {
 		for _, policy := range []curlew.Policy{curlew.WhenFullClose, curlew.WhenFullDropOldest, curlew.WhenFullDropNewest} {
 			synctest.Test(t, func(t *testing.T) {

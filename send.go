@@ -223,7 +223,7 @@ func (c *Conn) enqueue(m message, p []byte) error {
 // A queue holds at most a message for every smallMessage bytes of SendQueue, or
 // fewMessages: what waits costs memory besides its payload, which may be empty.
 const (
-	smallMessage = 16
+	smallMessage = 64
 	fewMessages  = 1024
 )
 

@@ -194,7 +194,7 @@ func (d *driver) add(p []byte) {
 	h := d.partial
 	n := len(h.msg)
 	if n+len(p) > cap(h.msg) { // by what has come, never by what was promised
-		msg := bufs.Get(max(n+len(p), 2*n))
+		msg := bufs.Get(max(n+len(p), min(4*n, bufs.Max), 2*n))
 		copy(msg, h.msg)
 		bufs.Put(h.msg)
 		h.msg = msg

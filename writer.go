@@ -120,6 +120,9 @@ func (w *Writer) TryWrite(p []byte) (int, error) {
 	o := &w.c.out
 	o.mu.Lock()
 	n := min(len(p), max(w.c.set.sendQueue-w.bytes, 0))
+	if len(w.parts) >= w.c.set.mostMessages() {
+		n = 0
+	}
 	if n < len(p) {
 		o.short = true
 	}
