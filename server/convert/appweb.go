@@ -368,7 +368,7 @@ func (c *appweb) write(o *object) {
 	}
 	c.say(o, c.top)
 	o.say("origins: '*', // Appweb looks at no Origin; here pages of other sites get 403 unless they are listed")
-	for _, r := range slices.Concat(c.hosts, c.routes, rest) {
+	for _, r := range leading(slices.Concat(c.hosts, c.routes, rest), c.listen) {
 		o.add("routes", r)
 	}
 }

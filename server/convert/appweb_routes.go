@@ -336,11 +336,16 @@ func (c *appweb) files(o *object, s *scope, m *matcher) {
 // toTLS leads what comes without TLS to where it is, in front of a route that is
 // for TLS only; nil if it is not.
 func (c *appweb) toTLS(route *object, s *scope) *object {
-	if !s.tlsOnly {
+	sent := s.auth.kind == "digest" || s.auth.kind == "form" // which basic is not
+	if !s.tlsOnly && !sent {
 		return nil
 	}
-	o := new(object)
-	o.say("Require secure")
+	o := &object{overTLS: true, asked: s.tlsOnly}
+	if s.tlsOnly {
+		o.say("Require secure")
+	} else {
+		o.say("no passwords without TLS")
+	}
 	for _, key := range []string{"match", "pattern", "hosts"} {
 		if l := route.find(key); l != nil {
 			o.set(l.value, "", key)
@@ -533,6 +538,7 @@ func (c *appweb) redirect(s *scope, d *directive) {
 			status = ""
 		}
 		redirectTo(o, status, "https:")
+		o.overTLS, o.asked = true, true
 	case len(args) == 0 || len(args) == 1 && !strings.HasPrefix(status, "4"):
 		c.fail(d, "found no target; write Redirect STATUS FROM TO")
 		return

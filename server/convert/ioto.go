@@ -62,6 +62,7 @@ type ioto struct {
 	webSockets bool
 	realm      string
 	authType   string
+	inTheClear bool // basic without TLS is allowed
 	roles      *roles
 }
 
@@ -153,6 +154,9 @@ func (c *ioto) prepare(web *site.Node, prefix string) {
 		c.realm = n.Text
 	}
 	c.readRoles(member(auth, "roles"))
+	if n := member(auth, "requireTlsForBasic"); n != nil && n.Kind == site.Bool {
+		c.inTheClear = !n.Bool
+	}
 	if n := member(auth, "authType"); n != nil && n.Kind == site.String {
 		c.authType = strings.ToLower(n.Text)
 	}
@@ -452,7 +456,7 @@ func (c *ioto) write(o *object) {
 	for _, r := range c.programs { // limits may stand behind the routes
 		bounds(r, &c.out, "")
 	}
-	for _, r := range c.routes {
+	for _, r := range leading(c.routes, c.listen) {
 		o.add("routes", r)
 	}
 }

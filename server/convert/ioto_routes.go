@@ -88,6 +88,13 @@ func (c *ioto) route(n *site.Node, at string) {
 		c.fail(n, at, "%s", refused)
 		return
 	}
+	if closed && !(c.inTheClear && authType == "basic") {
+		secure := &object{overTLS: true}
+		secure.say("no passwords without TLS")
+		c.matching(secure, match)
+		redirectTo(secure, "", "https:")
+		c.routes = append(c.routes, secure)
+	}
 	c.routes = append(c.routes, o)
 }
 

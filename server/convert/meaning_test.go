@@ -318,3 +318,46 @@ func TestIotoBraces(t *testing.T) {
 		}
 	}
 }
+
+// TestPasswordsOverTLS: where the source sent no password in the clear, none is
+// asked for without TLS if there is any.
+func TestPasswordsOverTLS(t *testing.T) {
+	const pair = "SSLCertificateFile a\nSSLCertificateKeyFile b\n"
+	for source, want := range map[string]string{
+		"Documents w\n<Route ^/a/>\nAuthType digest r\n</Route>\nListenSecure 443\n" + pair:                 "https:",
+		"Documents w\n<Route ^/a/>\nAuthType form r /login\n</Route>\nListenSecure 8443\n" + pair:           "https://:8443",
+		"Documents w\n<Route ^/a/>\nAuthType basic r\n</Route>\nListenSecure 443\n" + pair:                  "",
+		"Documents w\n<Route ^/a/>\nAuthType digest r\n</Route>\nListen 80\n":                               "",
+		"Documents w\n<Route ^/a/>\nRequire secure\n</Route>\nListen 80\nListenSecure *:4443\n" + pair:      "https://:4443",
+		"Documents w\n<Route ^/a/>\nRequire secure\nAuthType digest r\n</Route>\nListenSecure 443\n" + pair: "https:",
+
+		"{ routes: [{ match: '/a/', role: 'user' }], listen: ['http://:80', 'https://:443'], tls: { certificate: 'a', key: 'b' } }":                                           "https:",
+		"{ routes: [{ match: '/a/', role: 'user', authType: 'basic' }], listen: ['https://:8443'], tls: { certificate: 'a', key: 'b' } }":                                     "https://:8443",
+		"{ routes: [{ match: '/a/', role: 'user', authType: 'basic' }], auth: { requireTlsForBasic: false }, listen: ['https://:443'], tls: { certificate: 'a', key: 'b' } }": "",
+		"{ routes: [{ match: '/a/', role: 'user' }], listen: ['http://:80'] }":                                                                                                "",
+		"{ routes: [{ match: '/a/', role: 'public' }], listen: ['https://:443'] }":                                                                                            "",
+	} {
+		text, s := convertText(t, source)
+		got, routes := "", 0
+		for _, r := range s.Routes {
+			if r.Match.Value == "/a/" {
+				if routes++; r.Redirect != nil {
+					if routes > 1 {
+						t.Errorf("behind the route:\n%s", text)
+					}
+					got = r.Redirect.To.Value
+				}
+			}
+		}
+		if got != want || want != "" && routes != 2 {
+			t.Errorf("%s: leads to %q, want %q, %d routes\n%s", source, got, want, routes, text)
+		}
+	}
+	// Redirect secure leads to where TLS is, too; what Ioto says of ports stays.
+	if text, _ := convertText(t, "ListenSecure 4443\n"+pair+"Redirect secure"); !strings.Contains(text, "to: 'https://:4443'") {
+		t.Errorf("%s", text)
+	}
+	if text, _ := convertText(t, "{ listen: ['https://:4443'], redirect: [{ from: 'http://:80', to: 'https://:443' }], tls: { certificate: 'a', key: 'b' } }"); !strings.Contains(text, "to: 'https:'") {
+		t.Errorf("%s", text)
+	}
+}

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -11,6 +12,10 @@ import (
 // An object is one of the result, in the order in which it is written.
 type object struct {
 	lines []*line
+
+	// A route that leads to TLS: to the port where that is, which is known at the
+	// end only; nowhere if there is none, unless it was asked for.
+	overTLS, asked bool
 }
 
 // A line is a key with its value, or a comment.
@@ -64,6 +69,29 @@ func (o *object) find(key string) *line {
 	return nil
 }
 
+// leading says where the routes to TLS lead to, and leaves out those that lead
+// nowhere. The first address with TLS counts.
+func leading(routes []*object, listen []string) []*object {
+	to := ""
+	for _, address := range listen {
+		if rest, ok := strings.CutPrefix(address, "https://"); ok {
+			if to = "https:"; !strings.HasSuffix(rest, ":443") {
+				to = "https://:" + rest[strings.LastIndexByte(rest, ':')+1:]
+			}
+			break
+		}
+	}
+	return slices.DeleteFunc(routes, func(o *object) bool {
+		if !o.overTLS {
+			return false
+		}
+		if to != "" && to != "https://:0" {
+			o.set(text(to), "", "redirect", "to")
+		}
+		return to == "" && !o.asked
+	})
+}
+
 // has reports whether there is something at a path.
 func (o *object) has(path ...string) bool {
 	l := o.find(path[0])
@@ -80,7 +108,7 @@ func (o *object) print() string {
 		rest = rest[1:]
 	}
 	b.WriteString("{\n")
-	(&object{rest}).write(&b, "    ")
+	(&object{lines: rest}).write(&b, "    ")
 	b.WriteString("}\n")
 	return b.String()
 }
@@ -128,7 +156,7 @@ func (o *object) writeItem(b *strings.Builder, indent string) {
 		return
 	}
 	b.WriteString(indent + "{\n")
-	(&object{rest}).write(b, indent+"    ")
+	(&object{lines: rest}).write(b, indent+"    ")
 	b.WriteString(indent + "},\n")
 }
 
