@@ -57,7 +57,7 @@ func TestLongAnswerToBody(t *testing.T) {
 func TestLateAnswers(t *testing.T) {
 	late := func(f http.HandlerFunc) route.Constructor {
 		return made(func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 			f(w, r)
 		})
 	}
@@ -68,7 +68,7 @@ func TestLateAnswers(t *testing.T) {
 		"words":  late(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "words") }),
 		"early": made(func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, "words")
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 		}),
 	}, func(t *testing.T, b *bubble) {
 		for _, path := range []string{"/status", "/silent", "/words", "/early"} {
