@@ -151,7 +151,7 @@ func keysBinding(p *Setting[Keys]) binding {
 		case n.Kind != String:
 			d.wrongKind(n, "the name of a file, or keys")
 			return k, false
-		case strings.HasPrefix(n.Text, "-----BEGIN "):
+		case strings.HasPrefix(strings.TrimSpace(n.Text), "-----BEGIN "):
 			return Keys{Text: []byte(n.Text)}, true
 		}
 		var name Setting[string]

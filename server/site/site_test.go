@@ -361,7 +361,7 @@ func TestAuthInherited(t *testing.T) {
 			{ match: '/c', handler: 'echo', auth: { role: ['admin', 'boss'] } },
 			{ match: '/d', handler: 'echo', auth: { jwt: { keys: 'own' } } },
 			{ match: '/e', handler: 'echo', auth: { jwt: { keys: [{ kty: 'oct' }] }, basic: { realm: 'r', users: '/own' } } },
-			{ match: '/f', handler: 'echo', auth: { jwt: { keys: '-----BEGIN PUBLIC KEY-----\nx' } } },
+			{ match: '/f', handler: 'echo', auth: { jwt: { keys: '\n  -----BEGIN PUBLIC KEY-----\nx' } } },
 		],
 	}`)
 	for i, want := range []string{
