@@ -102,6 +102,7 @@ exec.type              | TestLines | TestEX9_InvalidUTF8 | - | -
 exec.env               | TestEX12_Environment | TestEX12_Environment | - | -
 exec.pass              | TestEX12_Environment | TestEX2_EX3_EX4_Environment | TestEX2_EX3_EX4_Environment | -
 exec.directory         | TestDefaults | TestEX6_Stubborn | - | -
+exec.user              | - | TestEX15_Root | TestEX15_Root | -
 exec.maxProcesses      | TestDefaults, TestEX5_Storm | TestEX5_Places | TestEX5_Places, TestEX5_Storm | -
 exec.maxPerIP          | TestDefaults, TestEX5_Places | TestEX5_Places | TestEX5_Places | -
 exec.killAfter         | TestDefaults | TestEX6_Stubborn | TestEX6_Stubborn | -
