@@ -19,6 +19,7 @@ import (
 func TestIdleConnectionsHaveOneGoroutine(t *testing.T) {
 	const n = 100
 	inBubble(t, "", `timeouts: { request: '1 hour' }, routes: [{ handler: 'echo' }]`, nil, func(t *testing.T, b *bubble) {
+		synctest.Wait() // the server accepts
 		before := ofBubble(t)
 		var peers []*wstest.Peer
 		for range n {
