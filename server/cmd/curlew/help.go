@@ -113,10 +113,11 @@ Example:
 
 const aboutConform = `Usage: curlew conform COMMAND
 
-Conformance with RFC 6455 and RFC 7692: several hundred cases, each with a
-verdict on the behaviour and on how the connection ended. FAILED: a sentence of
-the RFC was broken, it is said which one, with the frames. NON-STRICT: harmless
-or late. INFORMATIONAL: a choice that the RFC leaves. UNIMPLEMENTED: not there.
+Conformance with RFC 6455 and RFC 7692: 2500 cases, each with a verdict on the
+behaviour and on how the connection ended. FAILED: a MUST of the RFC was broken;
+it is said which one, with the frames. NON-STRICT: harmless, late, or against a
+SHOULD. INFORMATIONAL: the RFC leaves the choice, or it is a limit of the peer.
+UNIMPLEMENTED: not there, and need not be.
 
   server URL [CASE]...      test a server that returns each message as it came
   client ADDR [CASE]...     listen at ADDR and test the clients that come
