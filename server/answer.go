@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"curlew.example/curlew/server/site"
@@ -131,8 +132,11 @@ func (a *answer) Write(p []byte) (n int, err error) {
 // given to the connection, see watchedTCP. Pieces are those of Write.
 func (a *answer) ReadFrom(src io.Reader) (n int64, err error) {
 	to, ok := a.ResponseWriter.(io.ReaderFrom)
-	all, limited := src.(*io.LimitedReader)
-	if !ok || !limited {
+	all, file := src.(*io.LimitedReader)
+	if file {
+		_, file = all.R.(*os.File)
+	}
+	if !ok || !file { // it has to pass through memory
 		return io.Copy(struct{ io.Writer }{a}, src)
 	}
 	if a.status == 0 {
