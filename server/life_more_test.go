@@ -388,7 +388,7 @@ func TestCF4ReloadKeepAlive(t *testing.T) {
 			}
 		})
 	}
-	for n := range 30 {
+	for n := range 15 {
 		for asked.Load() < int64(n*20) {
 			runtime.Gosched()
 		}

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -258,5 +259,28 @@ func TestFullDuplex(t *testing.T) {
 			t.Errorf("%q, %v", text, err)
 		}
 		c.Close()
+	})
+}
+
+// The time of an answer does not go on behind it: what net/http itself answers to the
+// next request reaches the client, too.
+func TestRefusalAfterRest(t *testing.T) {
+	inBubble(t, "", ok, nil, func(t *testing.T, b *bubble) {
+		for next, want := range map[string]string{"nonsense\r\n\r\n": "400", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n": "400", "GET / HTTP/1.1\r\nHost: site\r\nTransfer-Encoding: gzip\r\n\r\n": "501"} {
+			c := b.connect()
+			io.WriteString(c, strings.Replace(get, "Connection: close\r\n", "", 1))
+			br := bufio.NewReader(c)
+			a, err := http.ReadResponse(br, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.Copy(io.Discard, a.Body)
+			time.Sleep(time.Minute)
+			io.WriteString(c, next)
+			if a, err = http.ReadResponse(br, nil); err != nil || fmt.Sprint(a.StatusCode) != want {
+				t.Errorf("%q: %v, %v", next, a, err)
+			}
+			c.Close()
+		}
 	})
 }
