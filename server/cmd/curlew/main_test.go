@@ -70,19 +70,27 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 // screen: the last output fits 80 columns and 24 lines and has an example.
 func screen(ts *testscript.TestScript, neg bool, _ []string) {
-	text := ts.ReadFile("stdout")
+	if why := noScreen(ts.ReadFile("stdout")); why != "" {
+		ts.Fatalf("%s", why)
+	}
+}
+
+// noScreen says why a text does not fit 80 columns and 24 lines, or that it has no
+// example.
+func noScreen(text string) string {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if len(lines) > 24 {
-		ts.Fatalf("%d lines", len(lines))
+		return fmt.Sprintf("%d lines", len(lines))
 	}
 	for _, l := range lines {
 		if len(l) > 80 {
-			ts.Fatalf("%d columns: %s", len(l), l)
+			return fmt.Sprintf("%d columns: %s", len(l), l)
 		}
 	}
 	if !strings.Contains(text, "\nExample:\n  ") {
-		ts.Fatalf("no example")
+		return "no example"
 	}
+	return ""
 }
 
 // started is the key of the programs that run in the background.
@@ -299,15 +307,22 @@ func TestDemoPortTaken(t *testing.T) {
 	}
 }
 
-// Every flag stands in the help of its command, and nothing else does.
-func TestHelpNamesEveryFlag(t *testing.T) {
-	for name, c := range map[string]any{
-		"serve": serve{}, "check": check{}, "connect": connect{}, "version": version{}, "conform server": conformServer{},
-		"conform client": conformClient{}, "conform report": conformReport{}, "conform diff": conformDiff{},
-	} {
-		want := flags(reflect.TypeOf(c))
+// Every command has a help that fits a screen and has an example, every flag stands
+// in it, and nothing else does.
+func TestHelp(t *testing.T) {
+	all := map[string]bool{"": true}
+	var look func(path string, of reflect.Type)
+	look = func(path string, of reflect.Type) {
+		for f := range of.Fields() {
+			if _, ok := f.Tag.Lookup("cmd"); ok {
+				name := strings.TrimSpace(path + " " + dashed(f.Name))
+				all[name] = true
+				look(name, f.Type)
+			}
+		}
+		want := flags(of)
 		var got []string
-		for line := range strings.Lines(texts[name]) {
+		for line := range strings.Lines(texts[path]) {
 			if strings.HasPrefix(line, "  --") {
 				got = append(got, regexp.MustCompile(`--[a-z-]+`).FindAllString(line[:min(len(line), 60)], -1)...)
 			}
@@ -315,7 +330,21 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 		slices.Sort(want)
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
-			t.Errorf("%s: help of %v, there are %v", name, got, want)
+			t.Errorf("%s: help of %v, there are %v", path, got, want)
+		}
+	}
+	look("", reflect.TypeFor[commands]())
+	for path := range all {
+		if code, out, errs := run(t.Context(), strings.NewReader(""), append(strings.Fields(path), "--help")...); code != 0 || out != texts[path] || errs != "" {
+			t.Errorf("%s --help: exit code %d, %q, %q", path, code, out, errs)
+		}
+		if why := noScreen(texts[path]); why != "" {
+			t.Errorf("%s: %s", path, why)
+		}
+	}
+	for path := range texts {
+		if !all[path] {
+			t.Errorf("%s: a help of no command", path)
 		}
 	}
 }
@@ -323,6 +352,9 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 // flags are those that kong makes of a command.
 func flags(c reflect.Type) (all []string) {
 	for f := range c.Fields() {
+		if _, ok := f.Tag.Lookup("cmd"); ok {
+			continue
+		}
 		name, named := f.Tag.Lookup("name")
 		switch _, arg := f.Tag.Lookup("arg"); {
 		case f.Anonymous:
