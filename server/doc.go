@@ -16,7 +16,9 @@
 //	gate.go         refuses what no handler should see; closes what asked for an
 //	                upgrade and did not get it
 //	answer.go       what all answers have in common: headers of the route, deadlines
+//	body.go         what all bodies of requests have in common: how long they may take
 //	route           picks the handler
+//	endpoint.go     makes a WebSocket of it, with what all of a route have
 //	conns.go        knows the WebSockets that are open, for the drain
 //	embed.go        takes the requests of somebody else's server instead
 //

@@ -8,13 +8,10 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
-	"curlew.example/curlew"
 	"curlew.example/curlew/server/auth"
-	"curlew.example/curlew/server/config"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
 )
@@ -132,67 +129,6 @@ func (g *generation) release() {
 			c.Close()
 		}
 	})
-}
-
-// endpoint returns the maker of WebSocket endpoints for a route.
-func (g *generation) endpoint(r *site.Route) route.Endpoint {
-	o := config.Options(r)
-	switch r.Handler.Value {
-	case "echo", "exec":
-		o.WhenFull = curlew.WhenFullDropNewest // which tells them to wait instead
-	}
-	switch r.Handler.Value {
-	case "exec", "file":
-		if o.SendQueue < 0 {
-			o.SendQueue = 0 // the default: else all of a file would wait in memory
-		}
-	}
-	tell(o)
-	places, limits := g.placesOf(r), &r.Limits
-	return func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
-		wrap := g.server.conns.wrapper()
-		h := curlew.Handle(o, func(r *http.Request) (ev *curlew.Events, err error) {
-			own, err := places.admit(r, limits)
-			if err != nil {
-				return nil, err
-			}
-			defer func() {
-				if ev == nil {
-					own.leave()
-				}
-			}()
-			if ev, err = f(r); err != nil {
-				return nil, err
-			}
-			g.server.conns.expect()
-			ev = wrap(ev)
-			if at := connOf(r).handOver(); own != nil || at != nil {
-				ev = leaving(ev, own, at)
-			}
-			if u := auth.Of(r); u != nil && !u.Expires.IsZero() {
-				ev = g.server.expiring(ev, u.Expires)
-			}
-			return ev, nil
-		})
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.ServeHTTP(w, lasting(r))
-		})
-	}
-}
-
-// tell adds the times of a connection to its 101, in whole seconds rounded up;
-// those that are off are not mentioned.
-func tell(o *curlew.Options) {
-	if o.Header == nil {
-		o.Header = make(http.Header)
-	}
-	for name, d := range map[string]time.Duration{
-		"X-Inactivity-Timeout": o.InactivityTimeout, "X-Request-Timeout": o.RequestTimeout,
-	} {
-		if d > 0 {
-			o.Header.Set(name, strconv.FormatInt(int64((d-1)/time.Second)+1, 10))
-		}
-	}
 }
 
 // answered is the outermost handler.
@@ -368,49 +304,3 @@ func (g *generation) closeFresh() {
 		}
 	}
 }
-
-// An inlet is the listener of a generation: what it accepts is put into it.
-type inlet struct {
-	conns  chan net.Conn
-	once   sync.Once
-	closed chan struct{}
-}
-
-func newInlet() *inlet { return &inlet{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-// put reports whether somebody has taken c.
-func (in *inlet) put(c net.Conn) bool {
-	select {
-	case <-in.closed:
-		return false
-	default:
-	}
-	select {
-	case in.conns <- c:
-		return true
-	case <-in.closed:
-		return false
-	}
-}
-
-func (in *inlet) Accept() (net.Conn, error) {
-	select {
-	case c := <-in.conns:
-		return c, nil
-	case <-in.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (in *inlet) Close() error {
-	in.once.Do(func() { close(in.closed) })
-	return nil
-}
-
-func (in *inlet) Addr() net.Addr { return inletAddr{} }
-
-// inletAddr is the address of an inlet, which has none.
-type inletAddr struct{}
-
-func (inletAddr) Network() string { return "inlet" }
-func (inletAddr) String() string  { return "inlet" }
