@@ -40,6 +40,9 @@ func (g *generation) users(a *site.Auth) (*auth.Guard, error) {
 	if o.Users != "" && g.inTheClear() {
 		g.server.log.Warn("passwords are sent in the clear: use https, or name the proxy that does in trustedProxies", "setting", a.From.String())
 	}
+	if names := guard.Quick(); names != nil {
+		g.server.log.Warn("passwords that can be guessed quickly: make their hashes anew with htpasswd -nB -C 10", "users", len(names), "one", printable(names[0]), "file", o.Users)
+	}
 	if o.Users != "" {
 		exposed(g.server.log, o.Users, "the hashes of passwords")
 	}

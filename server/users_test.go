@@ -347,3 +347,16 @@ func TestPasswordsInTheClear(t *testing.T) {
 		}
 	}
 }
+
+// So are hashes that let them be guessed, once for a file however many routes have it.
+func TestQuickPasswords(t *testing.T) {
+	log := new(safeBuffer)
+	if _, err := server.New(parse(t, `{ listen: 'localhost:0', auth: { basic: { users: '`+usersFile(t, "alice:a", "bob:b")+`' } },
+		routes: [{ match: '/a', handler: 'echo' }, { match: '/b', handler: 'echo' }] }`),
+		server.Options{Handlers: basic(), Log: slog.New(slog.NewTextHandler(log, nil))}); err != nil {
+		t.Fatal(err)
+	}
+	if text := log.String(); strings.Count(text, "guessed quickly") != 1 || !strings.Contains(text, "users=2 one=alice") {
+		t.Error(text)
+	}
+}

@@ -193,6 +193,8 @@ func (c *counted) matches(p []byte) bool {
 	return string(p) == "right"
 }
 
+func (*counted) quick() bool { return false }
+
 func (h *counted) takes() (processors, memory int) { return max(h.processors, 1), h.memory }
 
 func countedGuard(t *testing.T, wait chan struct{}) (*Guard, *counted) {
@@ -347,6 +349,25 @@ func TestCostsOfHashes(t *testing.T) {
 				t.Errorf("%+v: %d at the end, %d at work", c, h.n, len(g.basic.costs.working))
 			}
 		})
+	}
+}
+
+// Hashes that are checked in no time are as quickly guessed.
+func TestQuick(t *testing.T) {
+	const salt, sum = "c2l4dGVlbiAgb2Ygc2FsdA", "Mw+1pCP6CbjpHPnjJ/2ghTTbyTcTlX+ezGfgCWRkJ7c"
+	cost := func(n string) string { return "$2y$" + n + bcryptOf(t, "x")[6:] }
+	argon2 := func(how string) string { return "$argon2id$v=19$" + how + "$" + salt + "$" + sum }
+	for hash, want := range map[string]bool{
+		cost("04"): true, cost("05"): true, cost("09"): true, cost("10"): false, cost("14"): false,
+		argon2("m=4096,t=3,p=1"): true, argon2("m=32767,t=1,p=1"): true, argon2("m=32768,t=1,p=1"): false, argon2("m=19456,t=2,p=1"): false, argon2("m=65536,t=3,p=4"): false,
+	} {
+		g := newGuard(t, &Options{Users: file(t, "alice:"+hash)})
+		if got := len(g.Quick()) == 1; got != want {
+			t.Errorf("%s: %v", hash, got)
+		}
+	}
+	if names := newGuard(t, &Options{JWT: &JWT{Keys: secret}}).Quick(); names != nil {
+		t.Error(names)
 	}
 }
 

@@ -28,6 +28,20 @@ func newBasic(o *Options) (*basic, error) {
 	return b, nil
 }
 
+// Quick returns the names of the users whose hashes let passwords be tried quickly:
+// by bcrypt below 10, or argon2id with less than 32 MiB times its passes.
+func (g *Guard) Quick() (names []string) {
+	if g.basic == nil {
+		return nil
+	}
+	for _, a := range (*g.basic.users.get()).all {
+		if a.hash.quick() {
+			names = append(names, a.name)
+		}
+	}
+	return names
+}
+
 var errPassword = errors.New("unknown user or wrong password")
 
 // verify returns the user of an Authorization header of Basic. An unknown name

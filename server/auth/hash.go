@@ -18,6 +18,10 @@ type hash interface {
 
 	// takes says how many processors that keeps busy, and how many KiB of memory.
 	takes() (processors, memory int)
+
+	// quick reports whether that is so little that somebody who has the file, or
+	// much time, can try many passwords.
+	quick() bool
 }
 
 // Bounds of what a hash may cost to check: about a second, a quarter of a GB.
@@ -42,7 +46,7 @@ func parseHash(s string) (hash, error) {
 		}
 		return bcryptHash(s), nil
 	}
-	return nil, errors.New("neither a bcrypt nor an argon2id hash; one is made by: htpasswd -nB NAME")
+	return nil, errors.New("neither a bcrypt nor an argon2id hash; one is made by: htpasswd -nB -C 10 NAME")
 }
 
 type bcryptHash string
@@ -55,6 +59,11 @@ func (h bcryptHash) matches(password []byte) bool {
 }
 
 func (bcryptHash) takes() (processors, memory int) { return 1, 4 }
+
+func (h bcryptHash) quick() bool {
+	cost, _ := bcrypt.Cost([]byte(h))
+	return cost < 10
+}
 
 // An argon2Hash is "$argon2id$v=19$m=65536,t=3,p=4$salt$sum". RFC 9106.
 type argon2Hash struct {
@@ -95,3 +104,5 @@ func (h *argon2Hash) matches(password []byte) bool {
 }
 
 func (h *argon2Hash) takes() (processors, memory int) { return int(h.lanes), int(h.memory) }
+
+func (h *argon2Hash) quick() bool { return uint64(h.memory)*uint64(h.passes) < 32<<10 }

@@ -46,7 +46,7 @@ func parseUsers(text []byte) (*users, error) {
 		u.all = append(u.all, a)
 	}
 	if len(u.all) == 0 {
-		return nil, errors.New("there are no users; a line is made by: htpasswd -nB NAME")
+		return nil, errors.New("there are no users; a line is made by: htpasswd -nB -C 10 NAME")
 	}
 	return u, nil
 }

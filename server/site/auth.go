@@ -58,7 +58,7 @@ func (b *BasicAuth) fields() []field {
 		{name: "realm", to: text(&b.Realm, "text", checkRealm), def: `'site'`,
 			doc: "What a browser shows when it asks for a password."},
 		{name: "users", to: fileName(&b.Users, "file"), required: true, none: "'users'",
-			doc: "A file with a line `name:hash` or `name:hash:role,role` for each user, with bcrypt (`htpasswd -nB NAME`) or argon2id hashes. Read again when it changes."},
+			doc: "A file with a line `name:hash` or `name:hash:role,role` for each user, with bcrypt (`htpasswd -nB -C 10 NAME`) or argon2id hashes. Read again when it changes."},
 	}
 }
 
