@@ -80,11 +80,14 @@ func TestRP15_ProxyReloads(t *testing.T) {
 	p.Send(wstest.Text("before"))
 	p.Want("before", wstest.Text("before"))
 	r.say(get) // leaves a connection in the pool, which goes with the old site
-	if err := r.Reload(r.next(site(", timeout: '1 s'"))); err != nil {
+	if err := r.Reload(r.next(strings.Replace(site(", timeout: '1 s'"), "routes:", "limits: { maxMessage: 10 }, routes:", 1))); err != nil {
 		t.Fatal(err)
 	}
-	p.Send(wstest.Text("behind"))
-	p.Want("behind", wstest.Text("behind"))
+	p.Send(wstest.Text("longer than what the new site lets pass"))
+	p.Want("by the old limits", wstest.Text("longer than what the new site lets pass"))
+	late := r.peerOf("/")
+	late.Send(wstest.Text("longer than what the new site lets pass"))
+	late.WantClose("by the new ones", curlew.MessageTooBig, wstest.AnyReason)
 	q := r.peerOf("/")
 	backend.stop()
 	p.WantClose("the backend goes", curlew.GoingAway, "server is stopping")

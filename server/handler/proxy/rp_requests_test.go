@@ -190,6 +190,35 @@ func TestRP11_Fields(t *testing.T) {
 	}
 }
 
+// RP11: nor are those that say how a body is sent: whatever they claim, the backend
+// is told of the body that there is.
+func TestRP11_Lengths(t *testing.T) {
+	for name, value := range map[string]string{"Transfer-Encoding": "chunked", "Te": "trailers, chunked", "Content-Length": "100", "Trailer": "X", "Upgrade": "h2c", "Http2-Settings": "AAMAAABkAAQAoAAAAAIAAAAA", "Keep-Alive": "1", "Proxy-Connection": "keep-alive"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, "", "")
+			h.scripted(func(conn net.Conn, r *http.Request, body *bufio.Reader) {
+				if got := r.Header.Get(name); got == value && name != "Te" || name == "Te" && strings.Contains(got, "chunked") || len(r.TransferEncoding) > 0 || r.ContentLength != 3 {
+					t.Errorf("%s: %v, %v, %d", name, r.Header, r.TransferEncoding, r.ContentLength)
+				}
+				if b, err := io.ReadAll(r.Body); string(b) != "abc" || err != nil || body.Buffered() > 0 {
+					t.Errorf("%s: the body is %q and %d more, %v", name, b, body.Buffered(), err)
+				}
+				io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+			})
+			r := httptest.NewRequest("POST", "/", strings.NewReader("abc"))
+			r.Host, r.Header[name] = "site", []string{value}
+			server := &http.Server{ErrorLog: discard}
+			w := httptest.NewRecorder()
+			h.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, server)))
+			if w.Code != 204 {
+				t.Errorf("%s: %d", name, w.Code)
+			}
+			h.backend.Close()
+			h.handler.Close()
+		})
+	}
+}
+
 // RP12: what a client says of itself in the fields of proxies does not pass.
 func TestRP12_Forwarded(t *testing.T) {
 	for _, websocket := range []bool{false, true} {
