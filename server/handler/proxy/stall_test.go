@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"curlew.example/curlew"
+	"curlew.example/curlew/frame"
 	"curlew.example/curlew/wstest"
 )
 
@@ -139,4 +142,59 @@ func TestInterimAnswers(t *testing.T) {
 			t.Errorf("after %v", d)
 		}
 	})
+}
+
+// Codes that must not be on the wire are not passed on (RFC 6455, 7.4): who sends one
+// has broken a rule.
+func TestForbiddenCloseCodes(t *testing.T) {
+	for _, code := range []frame.Code{0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535} {
+		for _, from := range []string{"client", "backend"} {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, "", "")
+				client, backend, _ := h.pair(nil)
+				one, other, want := client, backend, frame.Code(curlew.GoingAway)
+				if from == "backend" {
+					one, other, want = backend, client, curlew.InternalError
+				}
+				one.Send(wstest.Op(frame.Close, binary.BigEndian.AppendUint16(nil, uint16(code))))
+				one.WantClose("it is told", curlew.ProtocolError, wstest.AnyReason)
+				other.WantClose("from the "+from, want, wstest.AnyReason)
+				other.Send(wstest.Close(want, ""))
+			})
+		}
+	}
+}
+
+// A side that falls silent inside a frame is found out by the ping that it does not
+// answer, and the other side is told.
+func TestSilenceInFrame(t *testing.T) {
+	for _, from := range []string{"client", "backend"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, "", "")
+			client, backend, _ := h.pair(nil)
+			one, other, want := client, backend, frame.Code(curlew.GoingAway)
+			if from == "backend" {
+				one, other, want = backend, client, curlew.ServiceRestart
+			}
+			begun := time.Now()
+			one.Send(wstest.Text("0123456789").Length(100)) // announced
+			for {
+				f := other.Next("the end")
+				if f.Opcode == frame.Ping {
+					other.Send(wstest.Pong(string(f.Payload)))
+					continue
+				}
+				if got, _, _ := frame.ParseClose(f.Payload); f.Opcode != frame.Close || got != want {
+					if f.Opcode == frame.Text { // as much as has come
+						continue
+					}
+					t.Errorf("from the %s: %v, want %d", from, f, want)
+				}
+				break
+			}
+			if took := time.Since(begun); took > 40*time.Second {
+				t.Errorf("from the %s: after %v", from, took)
+			}
+		})
+	}
 }
