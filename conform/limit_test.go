@@ -100,7 +100,7 @@ func TestLimitEverywhere(t *testing.T) {
 		t.Run(role.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sub := &subject{name: "limited", options: curlew.Options{MaxMessage: small, Compression: takeover()}, events: byMessage}
-				cases := append(LimitCases(small), sub.cases(int(role))...)
+				cases := append(LimitCases(small), sub.cases(int(role), !underRace)...)
 				for _, r := range test(sub, t, inMemory(), cases, &Options{Limit: small}) {
 					if v := r.Verdict(); v > Informational && !allowed(sub.name, role, &r) && !selected("15.6", r.ID) {
 						t.Error(account(&r))

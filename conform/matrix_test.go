@@ -61,18 +61,27 @@ var subjects = []subject{
 var allCases = sync.OnceValue(Cases)
 
 // cases are those that the i-th subject meets: not those that move megabytes, and
-// under the race detector only some, other ones for each subject.
-func (sub *subject) cases(i int) []*Case {
+// only some, other ones for each subject, unless it is to meet them all.
+func (sub *subject) cases(i int, whole bool) []*Case {
 	var all []*Case
 	for _, c := range light(allCases()) {
-		if sub.loads && !underRace || !selected(loadCases, c.ID) {
-			if i++; !underRace || i%(2*len(subjects)) == 0 {
+		if sub.loads && whole || !loadIDs()[c.ID] {
+			if i++; whole || i%(2*len(subjects)) == 0 {
 				all = append(all, c)
 			}
 		}
 	}
 	return all
 }
+
+// loadIDs are the IDs of the loadCases.
+var loadIDs = sync.OnceValue(func() map[string]bool {
+	ids := make(map[string]bool)
+	for _, c := range allCases() {
+		ids[c.ID] = selected(loadCases, c.ID)
+	}
+	return ids
+})
 
 // loadCases return many compressed messages each.
 const loadCases = "12.1 12.2 12.3 12.4 12.5 12.6 13.1 13.2 13.3 13.4 13.5 13.6 13.7 13.8 13.9 13.10 13.11 13.12 13.13"

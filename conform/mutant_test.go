@@ -352,10 +352,9 @@ func arrange(cases []*Case, list []mutant, finders []map[string]bool, role Roles
 			}
 		}
 	}
-	loads, _ := x.chosen(loadCases)
 	plan := make([][]*Case, len(list))
 	for _, c := range cases {
-		finds, isLong := by[c.ID], c.Heavy || loads[c.ID]
+		finds, isLong := by[c.ID], c.Heavy || loadIDs()[c.ID]
 		for i := range list {
 			m := &list[i]
 			meets := *everything || roll(m.name, c.ID)%20 == 0

@@ -35,7 +35,9 @@ var rightly = []allowance{
 	{Informational, "*", ForClients, "13.31", "what the case is about is not offered, or nothing smaller is asked for"},
 }
 
-// Every case is OK for every way to use the library, in memory.
+// Every case is OK for every way to use the library, in memory. They all meet where
+// pools check what is given back, with -tags invariants; elsewhere the ways share the
+// cases.
 func TestOurServer(t *testing.T) { inBubbles(t, ForServers, (*subject).testServer) }
 func TestOurClient(t *testing.T) { inBubbles(t, ForClients, (*subject).testClient) }
 
@@ -44,7 +46,7 @@ func inBubbles(t *testing.T, role Roles, test testOf) {
 		sub := &subjects[i]
 		t.Run(sub.name, func(t *testing.T) {
 			t.Parallel()
-			cases := sub.cases(i)
+			cases := sub.cases(i, !underRace && underInvariants)
 			synctest.Test(t, func(t *testing.T) {
 				judge(t, sub.name, role, cases, test(sub, t, inMemory(), cases, nil))
 				time.Sleep(time.Minute) // whatever ends late
@@ -56,7 +58,8 @@ func inBubbles(t *testing.T, role Roles, test testOf) {
 // testOf is testServer or testClient.
 type testOf = func(*subject, *testing.T, place, []*Case, *Options) []Result
 
-// The same over the streams that are used in earnest.
+// The same over the streams that are used in earnest: all cases without
+// the race detector and such checks, elsewhere some.
 func TestOurServerOverSockets(t *testing.T) { overSockets(t, ForServers, (*subject).testServer) }
 func TestOurClientOverSockets(t *testing.T) { overSockets(t, ForClients, (*subject).testClient) }
 
@@ -70,7 +73,7 @@ func overSockets(t *testing.T, role Roles, test testOf) {
 				p = secured(p)
 			}
 			sub := subjectNamed(v.subject)
-			cases := sub.cases(i)
+			cases := sub.cases(i, !underRace && !underInvariants)
 			o := &Options{Patience: time.Second, Scale: 3, Parallel: 32} // an end or a pong may take a while on a busy machine
 			judge(t, sub.name, role, cases, test(sub, t, p, cases, o))
 		})
