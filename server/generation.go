@@ -251,17 +251,22 @@ func (g *generation) connState(c net.Conn, state http.ConnState) {
 
 // serve answers what comes on a connection of this generation. When that is not the
 // current one any more, the answer is the other's, and the last one there: so a client
-// that uses its connections all the time never finds one closed.
+// that uses its connections all the time never finds one closed. Where the other wants
+// certificates of clients, which this connection may have been made without, it is the
+// last answer of this one.
 func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	retired := g.retired
 	g.mu.Unlock()
 	if retired {
 		w.Header().Set("Connection", "close")
-		g.server.mu.Lock()
-		g = g.server.holdLocked()
-		g.server.mu.Unlock()
-		defer g.lose()
+		s := g.server
+		s.mu.Lock()
+		if t := s.current.tls; t == nil || t.ClientAuth == tls.NoClientCert {
+			g = s.holdLocked()
+			defer g.lose()
+		}
+		s.mu.Unlock()
 	}
 	g.handler.ServeHTTP(w, r)
 }
