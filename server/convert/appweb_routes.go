@@ -30,6 +30,9 @@ func (c *appweb) route(s *scope, d *directive) {
 		}
 		return
 	}
+	if s.guards() && strings.Contains(m.match, "{") { // where ours is never nothing
+		m.match, m.pattern = "", m.regexp
+	}
 	c.matching(o, s, m)
 	c.answer(o, s, m)
 	c.holding(o, s)

@@ -54,6 +54,16 @@ func TestGuardOfPrefix(t *testing.T) {
 	}
 }
 
+// TestGuardOfNothing: {name} is nothing at all, too, to Appweb, and what is
+// protected stays so. Where nobody is kept out it makes no difference that
+// matters.
+func TestGuardOfNothing(t *testing.T) {
+	text, s := convertText(t, "Documents web\n<Route ^/admin/{page}$>\nAuthType basic r\n</Route>\n<Route ^/open/{page}$>\n</Route>")
+	if r := s.Routes[0]; r.Regexp == nil || !r.Regexp.MatchString("/admin/") || r.Access.Auth == nil || s.Routes[1].Match.Value != "/open/{page}" {
+		t.Errorf("%s", text)
+	}
+}
+
 // TestNearestHandler: what a route says of handlers counts before what it inherits.
 func TestNearestHandler(t *testing.T) {
 	for source, want := range map[string]string{
