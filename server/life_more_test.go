@@ -426,3 +426,23 @@ func TestTL7ReloadDemandsCertificates(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a route's timeouts.close is, the drain lets a peer answer within it; without
+// a limit, within that of the default.
+func TestDrainWaitsForCloses(t *testing.T) {
+	for text, d := range map[string]time.Duration{"'30 s'": 29 * time.Second, "'never'": 4 * time.Second} {
+		inBubble(t, "", `timeouts: { drain: '1 ms' }, routes: [{ handler: 'echo', timeouts: { close: `+text+` } }]`, nil, func(t *testing.T, b *bubble) {
+			p, _ := b.peer("/")
+			p.Send(wstest.Text("x"))
+			p.Want("the echo", wstest.Text("x"))
+			b.server.Close()
+			p.WantClose("the server's", 1001, wstest.AnyReason)
+			time.Sleep(d)
+			if n := server.Open(b.server); n != 1 {
+				t.Errorf("close: %s: %d are open after %v", text, n, d)
+			}
+			p.Send(wstest.Close(1001, ""))
+			p.WantEOF("in order")
+		})
+	}
+}

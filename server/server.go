@@ -276,7 +276,7 @@ func (s *Server) drain() {
 	all := append([]*generation{s.current}, s.old...)
 	s.mu.Unlock()
 	spread := max(set.Drain.Value, 0)
-	ctx, cancel := context.WithTimeout(context.Background(), spread+max(set.Close.Value, 0)+grace)
+	ctx, cancel := context.WithTimeout(context.Background(), spread+closeTime(all)+grace)
 	defer cancel()
 	var stopped sync.WaitGroup
 	for _, g := range all {
@@ -294,6 +294,26 @@ func (s *Server) drain() {
 		s.log.Warn("connections dropped at the end of the drain", "connections", dropped)
 	}
 	s.serving.Wait()
+}
+
+// closeTime is the longest that a close may take, on any route. Where there is no
+// limit a drain has the default.
+func closeTime(all []*generation) time.Duration {
+	const unlimited = 5 * time.Second
+	most := time.Duration(0)
+	note := func(d time.Duration) {
+		if d < 0 {
+			d = unlimited
+		}
+		most = max(most, d)
+	}
+	for _, g := range all {
+		note(g.site.Timeouts.Close.Value)
+		for _, r := range g.site.Routes {
+			note(r.Timeouts.Close.Value)
+		}
+	}
+	return most
 }
 
 // end shuts the generation down; its WebSockets are not its own.
