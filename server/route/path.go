@@ -9,6 +9,7 @@ import (
 
 // A path is that of a request, decoded once.
 type path struct {
+	raw         string // as it came, but for what was not encoded and had to be
 	decoded     string
 	segments    []string // between the slashes; "/" is one empty segment
 	slashInside bool     // a segment holds an encoded slash
@@ -24,7 +25,7 @@ func split(u *url.URL) (*path, bool) {
 	if raw == "" || raw[0] != '/' || !plain(u.Path) {
 		return nil, false
 	}
-	p := &path{decoded: u.Path, segments: strings.Split(raw[1:], "/")}
+	p := &path{raw: raw, decoded: u.Path, segments: strings.Split(raw[1:], "/")}
 	for i, s := range p.segments {
 		if strings.Contains(s, "%") {
 			var err error
@@ -48,29 +49,34 @@ type spelling struct {
 }
 
 // spellings returns those that differ from ours: divided at encoded slashes, without
-// what stands behind a semicolon, which may be looked for before or after that, and
-// without empty segments and dots.
+// empty segments and dots, and with what stands behind a semicolon or without it,
+// which may be looked for before or after the rest.
 func (p *path) spellings() (list []spelling) {
 	if !strings.Contains(p.decoded, ";") && !strings.Contains(p.decoded, "//") && !p.slashInside {
 		return nil
 	}
-	var cut []string
-	for _, s := range p.segments {
-		s, _, _ = strings.Cut(s, ";")
-		cut = append(cut, s)
-	}
-	for _, text := range []string{p.decoded[1:], strings.Join(cut, "/")} {
-		if q := spell(text); p.slashInside || q.decoded != p.decoded {
+	cut := cutParameters(p.raw)
+	cut, _ = url.PathUnescape(cut) // it is valid: split has decoded all of it
+	for _, text := range []string{p.decoded, cutParameters(p.decoded), cut, cutParameters(cut)} {
+		if q := spell(text[1:]); p.slashInside || q.decoded != p.decoded {
 			list = append(list, q)
 		}
 	}
 	return list
 }
 
+// cutParameters returns a path without what stands behind semicolons in its segments.
+func cutParameters(text string) string {
+	segments := strings.Split(text, "/")
+	for i, s := range segments {
+		segments[i], _, _ = strings.Cut(s, ";")
+	}
+	return strings.Join(segments, "/")
+}
+
 func spell(text string) (q spelling) {
 	slash := false // it ends in one
 	for s := range strings.SplitSeq(text, "/") {
-		s, _, _ = strings.Cut(s, ";")
 		slash = s == "" || s == "." || s == ".."
 		switch {
 		case s == "..":
