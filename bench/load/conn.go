@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"curlew.example/curlew/frame"
 )
@@ -59,8 +58,10 @@ type conn struct {
 
 var stores = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-func dial(u *url.URL) (*conn, error) {
-	nc, err := net.DialTimeout("tcp", u.Host, 10*time.Second)
+func dial(u *url.URL) (*conn, error) { return dialBy(narrow(false), u) }
+
+func dialBy(d *net.Dialer, u *url.URL) (*conn, error) {
+	nc, err := d.Dial("tcp", u.Host)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -104,4 +105,35 @@ func TestAnswers(t *testing.T) {
 	}
 	closeAll(conns)
 	<-ended
+}
+
+// TestFanout: those who read get everything, whoever does not.
+func TestFanout(t *testing.T) {
+	var mu sync.Mutex
+	room := map[*curlew.Conn]bool{}
+	s := httptest.NewServer(curlew.Handle(&curlew.Options{WhenFull: curlew.WhenFullDropOldest}, func(*http.Request) (*curlew.Events, error) {
+		return &curlew.Events{
+			Open: func(c *curlew.Conn) {
+				mu.Lock()
+				defer mu.Unlock()
+				room[c] = true
+			},
+			Message: func(_ *curlew.Conn, typ curlew.Type, p []byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				for c := range room {
+					c.Send(typ, p)
+				}
+			},
+		}, nil
+	}))
+	t.Cleanup(s.Close)
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := fanout(u, 5, 2, 100, time.Millisecond, 20*time.Millisecond)
+	if err != nil || f.Readers != 3 || f.Messages != 20 || f.Delivered != 60 || f.Max < f.P99 || f.P99 < f.P50 {
+		t.Errorf("%+v, %v", f, err)
+	}
 }

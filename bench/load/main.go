@@ -5,7 +5,7 @@
 //
 // Closed loop: each connection sends depth messages in one write and waits for
 // all the replies, which are compared with what was sent. The report is one
-// line of JSON.
+// line of JSON. With -idle or -fanout it measures something else.
 package main
 
 import (
@@ -39,6 +39,9 @@ func main() {
 		warm   = flag.Duration("warm", time.Second, "before the measured window")
 		window = flag.Duration("t", 3*time.Second, "length of the measured window")
 		idle   = flag.Bool("idle", false, "open the connections, echo once on each, and measure memory instead, and then, answering pings, processor time")
+		fan    = flag.Bool("fanout", false, "one connection publishes to the others, of a room, and how long that takes is measured instead")
+		stall  = flag.Int("stalled", 0, "of the connections of -fanout, those that do not read")
+		every  = flag.Duration("every", 250*time.Millisecond, "between two messages of -fanout")
 		pid    = flag.Int("pid", 0, "process `id` of the server")
 	)
 	flag.Parse()
@@ -48,10 +51,13 @@ func main() {
 		os.Exit(2)
 	}
 	l := &load{url: u, batch: newBatch(*size, *depth, *text)}
-	var r *Report
-	if *idle {
+	var r any
+	switch {
+	case *idle:
 		r, err = l.idle(*n, *pid, *warm, *window)
-	} else {
+	case *fan:
+		r, err = fanout(u, *n, *stall, max(*size, 8), *every, *window)
+	default:
 		r, err = l.echo(*n, *pid, *warm, *window)
 	}
 	if err != nil {
