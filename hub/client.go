@@ -61,7 +61,7 @@ func (c *Client) opened(conn *curlew.Conn) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timer = time.AfterFunc(c.hub.set.HelloTimeout, func() { conn.Close(proto.CloseTimeout, "no hello") })
+	c.timer = time.AfterFunc(c.hub.settings().HelloTimeout, func() { conn.Close(proto.CloseTimeout, "no hello") })
 }
 
 // message is the event Message: requests, which are done one after the other.
@@ -106,7 +106,7 @@ func (c *Client) gone(*curlew.Conn, *curlew.CloseError) {
 	c.subs = nil
 	c.mu.Unlock()
 	for _, s := range subs {
-		c.left(s, h.set.Grace)
+		c.left(s, h.settings().Grace)
 	}
 }
 
@@ -173,7 +173,7 @@ func (c *Client) catchAllUp() {
 		more, err := s.step(c.ctx)
 		switch {
 		case err != nil && c.ctx.Err() == nil && !c.to.ended():
-			if c.leaveChannel(s.ch.name, c.hub.set.Grace) {
+			if c.leaveChannel(s.ch.name, c.hub.settings().Grace) {
 				e := c.hub.errorOf(err, proto.Unavailable)
 				c.say(&proto.Answer{Unsubscribed: &proto.Unsubscribed{Channel: s.ch.name, Code: e.Code}})
 			}

@@ -58,7 +58,7 @@ func (s *service) events(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	head.Set("Content-Type", "text/event-stream")
-	es.run(c.ctx, h.set.Ping)
+	es.run(c.ctx, h.settings().Ping)
 }
 
 // tokenOf returns the token of a request: EventSource knows no headers.

@@ -232,7 +232,7 @@ func (h *Hub) callPublish(ctx context.Context, r *proto.Request, _ []byte) (any,
 }
 
 func (h *Hub) callHistory(ctx context.Context, r *proto.Request, _ []byte) (any, error) {
-	limit := h.set.MaxHistory
+	limit := h.settings().MaxHistory
 	if r.Limit > 0 {
 		limit = min(limit, r.Limit)
 	}
@@ -309,7 +309,7 @@ func (h *Hub) callChannels(_ context.Context, _ *proto.Request, body []byte) (an
 }
 
 func (h *Hub) callInfo(context.Context, *proto.Request, []byte) (any, error) {
-	return map[string]any{"info": h.Stats(), "limits": h.set.limits, "time": time.Now().UnixMilli()}, nil
+	return map[string]any{"info": h.Stats(), "limits": h.settings().limits, "time": time.Now().UnixMilli()}, nil
 }
 
 // A Listed is a channel that somebody on this node is subscribed to.

@@ -17,7 +17,7 @@ import (
 // A Hub is channels and those who are connected to them. All methods may be called
 // at once.
 type Hub struct {
-	set    *settings
+	set    atomic.Pointer[settings]
 	broker Broker
 	seed   maphash.Seed
 	shards [64]channels
@@ -34,8 +34,26 @@ func New(o *Options) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Hub{set: set, broker: set.Broker, seed: maphash.MakeSeed(), clients: make(map[string]*Client)}, nil
+	if set.Broker == nil {
+		set.Broker = NewMemory()
+	}
+	h := &Hub{broker: set.Broker, seed: maphash.MakeSeed(), clients: make(map[string]*Client)}
+	h.set.Store(set)
+	return h, nil
 }
+
+// Reload puts other Options in the place of those in force; the broker stays. What
+// is asked for from then on is done by them; a channel that somebody is subscribed
+// to keeps its namespace's settings until nobody is.
+func (h *Hub) Reload(o *Options) error {
+	set, err := o.settings()
+	if err == nil {
+		h.set.Store(set)
+	}
+	return err
+}
+
+func (h *Hub) settings() *settings { return h.set.Load() }
 
 // Events returns what handles one connection, for curlew.Handle: it needs
 // curlew.Options with Subprotocols proto.Subprotocol and WhenFull
@@ -68,7 +86,7 @@ func (h *Hub) Publish(ctx context.Context, channel string, p *Publication) (Posi
 }
 
 func (h *Hub) publish(ctx context.Context, ns *Namespace, channel string, p *Publication) (Position, error) {
-	if len(p.Data) > h.set.limits.MessageBytes {
+	if len(p.Data) > h.settings().limits.MessageBytes {
 		return Position{}, &proto.Error{Code: proto.TooBig, Message: "the data is longer than this hub takes"}
 	}
 	if len(p.Dedupe) > proto.MaxDedupe || len(p.Key) > proto.MaxKey {
@@ -168,10 +186,10 @@ func (h *Hub) all() []*Client {
 
 // namespace returns the settings of a channel.
 func (h *Hub) namespace(channel string) (*Namespace, error) {
-	if len(channel) > h.set.limits.NameBytes || !proto.ValidName(channel) {
+	if len(channel) > h.settings().limits.NameBytes || !proto.ValidName(channel) {
 		return nil, &proto.Error{Code: proto.BadRequest, Message: "this is no name of a channel"}
 	}
-	ns := h.set.Namespaces[proto.Namespace(channel)]
+	ns := h.settings().Namespaces[proto.Namespace(channel)]
 	if ns == nil {
 		return nil, &proto.Error{Code: proto.UnknownChannel, Message: "there is no such namespace"}
 	}
@@ -186,7 +204,7 @@ func (h *Hub) errorOf(err error, code string) *proto.Error {
 		return e
 	}
 	if code == proto.Unavailable {
-		h.set.ErrorLog.Printf("hub: %v", err)
+		h.settings().ErrorLog.Printf("hub: %v", err)
 	}
 	return &proto.Error{Code: code, Message: explained[code], Retry: code == proto.Unavailable}
 }

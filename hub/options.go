@@ -156,9 +156,6 @@ func (o *Options) settings() (*settings, error) {
 			return nil, errors.New("hub: a history of less than nothing")
 		}
 	}
-	if s.Broker == nil {
-		s.Broker = NewMemory()
-	}
 	s.HelloTimeout = cmp.Or(s.HelloTimeout, 10*time.Second)
 	s.Ping = cmp.Or(s.Ping, 25*time.Second)
 	if s.Grace = cmp.Or(s.Grace, 5*time.Second); s.Grace < 0 {

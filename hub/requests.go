@@ -74,10 +74,10 @@ func (c *Client) answer(r *proto.Request, a *proto.Answer) (err error) {
 
 // identify asks who has a token.
 func (c *Client) identify(token string) (*Identity, error) {
-	if c.hub.set.Connect == nil {
+	if c.hub.settings().Connect == nil {
 		return &Identity{}, nil
 	}
-	who, err := c.hub.set.Connect(c.ctx, c.request, token)
+	who, err := c.hub.settings().Connect(c.ctx, c.request, token)
 	if err != nil {
 		return nil, c.hub.errorOf(err, proto.Unauthorized)
 	}
@@ -108,7 +108,7 @@ func (c *Client) hello(token string) (*proto.Welcome, error) {
 	c.identifiedLocked(who)
 	c.mu.Unlock()
 	return &proto.Welcome{
-		Connection: c.id, Server: h.set.Server, Ping: h.set.Ping.Milliseconds(), Limits: h.set.limits,
+		Connection: c.id, Server: h.settings().Server, Ping: h.settings().Ping.Milliseconds(), Limits: h.settings().limits,
 		User: who.User, Expires: millis(who.Expires),
 	}, nil
 }
@@ -170,7 +170,7 @@ func (c *Client) maySubscribe(ns *Namespace, channel string) error {
 	if !who.right(channel).Subscribe && !(ns.Subscribe == Default || ns.Subscribe == Anyone || ns.Subscribe == Users && who.User != "") {
 		return errForbidden
 	}
-	if f := c.hub.set.Subscribe; f != nil {
+	if f := c.hub.settings().Subscribe; f != nil {
 		if err := f(c.ctx, c, channel); err != nil {
 			return c.hub.errorOf(err, proto.Forbidden)
 		}
@@ -204,14 +204,14 @@ func (c *Client) publish(r *proto.Request) (*Position, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rate := h.set.PublishRate; rate > 0 && !c.bucket.take(rate) {
+	if rate := h.settings().PublishRate; rate > 0 && !c.bucket.take(rate) {
 		return nil, &proto.Error{Code: proto.Limit, Message: "too many messages in a second", Retry: true}
 	}
 	if !c.mayPublish(ns, r.Channel) {
 		return nil, errForbidden
 	}
 	p := &Publication{Data: bytes.Clone(r.Data), Binary: r.Binary, User: c.User(), Key: r.Key, Dedupe: r.Dedupe}
-	if f := h.set.Publish; f != nil {
+	if f := h.settings().Publish; f != nil {
 		if p, err = f(c.ctx, c, r.Channel, p); err != nil {
 			return nil, h.errorOf(err, proto.Forbidden)
 		}
@@ -231,7 +231,7 @@ func (c *Client) history(r *proto.Request) (*proto.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := c.hub.set.MaxHistory
+	limit := c.hub.settings().MaxHistory
 	if r.Limit > 0 {
 		limit = min(limit, r.Limit)
 	}
@@ -289,7 +289,7 @@ func (c *Client) subscribe(r *proto.Request) (a *proto.Subscribed, err error) {
 	switch {
 	case again:
 		return nil, &proto.Error{Code: proto.BadRequest, Message: "subscribed already"}
-	case have >= h.set.limits.Channels:
+	case have >= h.settings().limits.Channels:
 		return nil, &proto.Error{Code: proto.Limit, Message: "too many channels"}
 	}
 	ch, err := h.hold(c.ctx, r.Channel, ns)
