@@ -74,10 +74,11 @@ func (c *Client) answer(r *proto.Request, a *proto.Answer) (err error) {
 
 // identify asks who has a token.
 func (c *Client) identify(token string) (*Identity, error) {
-	if c.hub.settings().Connect == nil {
+	connect := c.hub.settings().Connect
+	if connect == nil {
 		return &Identity{}, nil
 	}
-	who, err := c.hub.settings().Connect(c.ctx, c.request, token)
+	who, err := connect(c.ctx, c.request, token)
 	if err != nil {
 		return nil, c.hub.errorOf(err, proto.Unauthorized)
 	}
