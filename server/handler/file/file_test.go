@@ -296,7 +296,7 @@ func TestSL1_NeverReads(t *testing.T) {
 func TestMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		write(t, dir, "one", numbered(1<<20))
+		write(t, dir, "one", numbered(16<<20))
 		h := open(t, dir, one)
 		p := h.peer("/one", nil)
 		p.Send(wstest.Text("hello"), wstest.Ping("?"))
