@@ -396,7 +396,7 @@ func TestHS43PasswordsWait(t *testing.T) {
 		if refused.Load() != 0 {
 			t.Error("refused too early")
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		synctest.Wait()
 		if refused.Load() != 5 || h.n != most {
 			t.Errorf("%d refused of 5, %d at work", refused.Load(), h.n)
