@@ -82,7 +82,7 @@ type scope struct {
 
 // guards reports whether the scope keeps somebody out.
 func (s *scope) guards() bool {
-	if s.auth.kind != "" || len(s.allow) > 0 || len(s.deny) > 0 || s.conditional {
+	if s.auth.kind != "" || len(s.allow) > 0 || len(s.deny) > 0 || s.conditional || s.tlsOnly {
 		return true
 	}
 	if s.target == nil {

@@ -45,6 +45,10 @@ func (c *appweb) route(s *scope, d *directive) {
 	c.add(s, c.guard(o, s, folder))
 	c.add(s, o)
 	if m.pattern != "" && o.find("pattern") == nil && folder != m.base && s.guards() {
+		bare := new(object)
+		c.matching(bare, s, &matcher{match: strings.TrimSuffix(folder, "/")})
+		redirectTo(bare, "", folder)
+		c.add(s, c.checked(bare, s))
 		c.add(s, c.beside(s, m))
 	}
 }

@@ -112,6 +112,9 @@ func TestClosedFolder(t *testing.T) {
 	if r := routeOf(t, text, "pattern: '^/a/b[^/]'"); !strings.Contains(r, "501") || s.Routes[0].Match.Value != "/a/b/" {
 		t.Errorf("%s", text)
 	}
+	if r := routeOf(t, text, "match: '/a/b',"); !strings.Contains(r, "redirect: { to: '/a/b/', status: 302 }") {
+		t.Errorf("%s", text)
+	}
 }
 
 // TestRolesWithin: a role that has another one in it may do what that one may.
