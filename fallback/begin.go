@@ -52,7 +52,7 @@ func (t *tunnel) begin(hs *http.Request) error {
 	}
 	t.mu.Lock()
 	t.window, t.open = min(max(is.Window, 1), maxWindow), true
-	t.most = t.window
+	t.most = firstBody
 	closed := t.closed
 	t.mu.Unlock()
 	if closed {

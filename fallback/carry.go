@@ -50,6 +50,7 @@ func (t *tunnel) postAll() error {
 		}
 		began := time.Now()
 		progress, again, err := t.post(body, at)
+		quick := time.Since(began) < soon
 		if err == io.EOF || err == errForgot { // the GETs learn what was said before
 			t.ignore()
 			return nil
@@ -59,22 +60,27 @@ func (t *tunnel) postAll() error {
 		switch {
 		case progress:
 			p = patience{}
-		case !again && time.Since(began) < soon: // there is no room
-			p.pause(t.ctx)
+		case !again && quick && !p.pause(t.ctx): // there is no room, and no more time
+			return errLost
 		}
-		if !again {
+		// A body that takes longer than a request may would be lost each time.
+		switch {
+		case again:
+			t.most = max(t.most/2, minBody)
+		case quick:
 			t.most = min(2*t.most, maxWindow)
-			continue
 		}
-		t.most = max(t.most/2, minBody)
-		if !p.failed(t.ctx) {
+		if again && !p.failed(t.ctx) {
 			return errLost
 		}
 	}
 }
 
-// minBody is what a POST may always carry, however slow the line is.
-const minBody = 1 << 10
+// How much a POST carries: the first one, and however slow the line is.
+const (
+	firstBody = 16 << 10
+	minBody   = 1 << 10
+)
 
 // post makes one POST.
 func (t *tunnel) post(body []byte, at int64) (progress, again bool, end error) {

@@ -26,7 +26,7 @@ var everyCase = flag.Bool("every-case", false, "run each case of package conform
 func conforming(role conform.Roles, mode int) (cases []*conform.Case) {
 	share := 3
 	if underRace {
-		share = 15
+		share = 30
 	}
 	for i, c := range conform.For(conform.Cases(), role) {
 		section, _, _ := strings.Cut(c.ID, ".")

@@ -1,0 +1,567 @@
+package fallback
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"curlew.example/curlew"
+)
+
+// A script answers requests in place of a server.
+type script struct {
+	mu    sync.Mutex // guards the following
+	count map[string]int
+	urls  []string
+
+	get, post func(r *http.Request) *http.Response // nil: nothing is there; 204 with the right offset
+	open      func(r *http.Request) *http.Response // nil: usual
+}
+
+func reply(status int, kind, body string, fields ...string) *http.Response {
+	h := http.Header{}
+	if kind != "" {
+		h.Set("Content-Type", kind)
+	}
+	for i := 0; i < len(fields); i += 2 {
+		h[fields[i]] = []string{fields[i+1]}
+	}
+	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+}
+
+func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-time.After(time.Millisecond) // else nobody's time goes on
+	s.mu.Lock()
+	if s.count == nil {
+		s.count = make(map[string]int)
+	}
+	s.count[r.Method]++
+	s.urls = append(s.urls, r.URL.String())
+	s.mu.Unlock()
+	f := s.get
+	switch {
+	case r.Method == "DELETE":
+		return reply(204, "", ""), nil
+	case strings.Contains(r.URL.RawQuery, "curlew=open"):
+		if f = s.open; f == nil {
+			return reply(200, "application/json", `{"session":"abc","protocol":"","poll":25000,"window":1000}`), nil
+		}
+	case r.Method == "POST":
+		if f = s.post; f == nil {
+			_, ours, _ := split(r.URL.RawQuery)
+			v, _ := url.ParseQuery(ours)
+			at, _ := number(v.Get("at"))
+			return reply(204, "", "", offsetField, itoa(at+r.ContentLength)), nil
+		}
+	}
+	if f != nil {
+		if a := f(r); a != nil {
+			return a, nil
+		}
+	}
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func itoa(n int64) string { return string(appendInt(nil, n)) }
+
+func appendInt(b []byte, n int64) []byte {
+	if n >= 10 {
+		b = appendInt(b, n/10)
+	}
+	return append(b, '0'+byte(n%10))
+}
+
+func (s *script) made(method string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count[method]
+}
+
+func (s *script) asked(i int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.urls[i]
+}
+
+// meets dials a script.
+func (s *script) meets(t *testing.T, modes ...string) (*curlew.Conn, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	o := &DialOptions{HTTP: s, Modes: modes}
+	o.PingInterval = -1
+	return Dial(ctx, "ws://example.com/chat?x=1", o)
+}
+
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		f(t)
+		<-time.After(5 * time.Minute)
+	})
+}
+
+// What answers an open, and what comes of it.
+func TestDialOpen(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer *http.Response // nil: none
+		status int            // of the HandshakeError; 0: none
+	}{
+		{"garbage", reply(200, "", "garbage"), 0},
+		{"another's JSON", reply(200, "", `{"sid":"x"}`), 0},
+		{"no session", reply(200, "", `{"session":"","window":5}`), 0},
+		{"an array", reply(200, "", `[1]`), 0},
+		{"numbers that are none", reply(200, "", `{"session":"x","window":1e99}`), 0},
+		{"nothing", reply(200, "", ""), 0},
+		{"none", nil, 0},
+		{"forbidden", reply(403, "text/plain", "no"), 403},
+		{"unauthorized", reply(401, "text/plain", "who?", "Www-Authenticate", "Basic", "Transfer-Encoding", "chunked", "Content-Length", "100"), 401},
+		{"full", reply(503, "text/plain", "later", "Retry-After", "7"), 503},
+		{"created", reply(201, "text/plain", ""), 201},
+		{"no content", reply(204, "", ""), 204},
+		{"moved", reply(307, "", "", "Location", "https://other.example/"), 307},
+		{"a body without end", &http.Response{StatusCode: 500, Header: http.Header{}, Body: io.NopCloser(endless{})}, 500},
+		{"JSON without end", &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(endless{})}, 0},
+		{"a subprotocol that was not offered", reply(200, "", `{"session":"x","protocol":"p","poll":1,"window":1}`), 101},
+		{"a subprotocol that breaks the head", reply(200, "", `{"session":"x","protocol":"p\r\n\r\nX","poll":1,"window":1}`), 101},
+		{"an extension", reply(200, "", `{"session":"x","poll":1,"window":1}`, "Sec-Websocket-Extensions", "permessage-deflate"), -1},
+		{"a field that breaks the head", reply(200, "", `{"session":"x","poll":1,"window":1}`, "X", "a\r\n\r\nb"), -1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := &script{open: func(*http.Request) *http.Response { return c.answer }}
+				conn, err := s.meets(t)
+				if c.status == -1 {
+					if err != nil {
+						t.Fatal(err)
+					}
+					conn.Abort(nil)
+					return
+				}
+				if err == nil {
+					t.Fatal("there is a connection")
+				}
+				e, ok := errors.AsType[*curlew.HandshakeError](err)
+				switch {
+				case c.status != 0 && (!ok || e.Status != c.status):
+					t.Errorf("%v, want %d", err, c.status)
+				case c.answer == nil && !errors.Is(err, context.DeadlineExceeded):
+					t.Error(err)
+				case c.name == "full" && e.Header.Get("Retry-After") != "7":
+					t.Error(e.Header)
+				}
+			})
+		})
+	}
+}
+
+// URLs that Dial takes, and what it asks for.
+func TestDialURL(t *testing.T) {
+	for u, want := range map[string]string{
+		"ws://example.com/chat":           "http://example.com/chat?curlew=open",
+		"wss://example.com":               "https://example.com?curlew=open",
+		"http://example.com:8080/?a=1&b":  "http://example.com:8080/?a=1&b&curlew=open",
+		"https://example.com/a%2Fb?at=1":  "https://example.com/a%2Fb?at=1&curlew=open",
+		"WSS://example.com/":              "https://example.com/?curlew=open",
+		"ftp://example.com/":              "",
+		"//example.com/":                  "",
+		"ws://user:secret@example.com/":   "",
+		"ws://example.com/#fragment":      "",
+		"ws:///":                          "",
+		"ws://exa mple.com/":              "",
+		"ws://example.com/?curlew=open&a": "http://example.com/?curlew=open&a&curlew=open",
+	} {
+		bubble(t, func(t *testing.T) {
+			s := &script{}
+			c, err := Dial(t.Context(), u, &DialOptions{HTTP: s})
+			if (err == nil) != (want != "") {
+				t.Errorf("%s: %v", u, err)
+			}
+			if err == nil {
+				if s.asked(0) != want {
+					t.Errorf("%s: %s, want %s", u, s.asked(0), want)
+				}
+				c.Abort(nil)
+			}
+		})
+	}
+}
+
+// What the server says of itself is believed as far as it makes sense.
+func TestDialBelieves(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &script{open: func(*http.Request) *http.Response {
+			return reply(200, "", `{"session":"a&b=c d%\r\n\u00fc#","poll":-5,"window":1000000000000}`)
+		}}
+		c, err := s.meets(t, "poll")
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(10 * time.Millisecond)
+		synctest.Wait()
+		if want := "http://example.com/chat?x=1&curlew=a%26b%3Dc+d%25%0D%0A%C3%BC%23&at=0&mode=poll"; s.asked(1) != want {
+			t.Errorf("%s, want %s", s.asked(1), want)
+		}
+		c.Abort(nil)
+	})
+	for window, want := range map[string]int{"1000000000000": maxWindow, "-5": 1, "0": 1, "7": 7} {
+		bubble(t, func(t *testing.T) {
+			s := &script{open: func(*http.Request) *http.Response {
+				return reply(200, "", `{"session":"a","poll":1,"window":`+window+`}`)
+			}}
+			tun := newTunnel(mustURL("http://example.com/"), &DialOptions{HTTP: s})
+			io.WriteString(tun, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			<-time.After(10 * time.Millisecond)
+			synctest.Wait()
+			tun.mu.Lock()
+			if tun.window != want {
+				t.Errorf("window %s became %d", window, tun.window)
+			}
+			tun.mu.Unlock()
+			tun.Close()
+		})
+	}
+}
+
+// A server, or somebody in between, that answers at once without saying anything is
+// not asked without a pause.
+func TestTunnelNoHotLoop(t *testing.T) {
+	for _, c := range []struct {
+		name, mode string
+		get        *http.Response
+	}{
+		{"nothing", "poll", reply(204, "", "")},
+		{"nothing of a 200", "poll", reply(200, "application/octet-stream", "")},
+		{"a stream that ends", "stream", reply(200, "application/octet-stream", greeting)},
+		{"events that end", "sse", reply(200, "text/event-stream", eventsGreeting)},
+		{"events without data", "sse", reply(200, "text/event-stream; charset=utf-8", eventsGreeting+":\n\nid:7\n\ndata:\n\n")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				body, err := io.ReadAll(c.get.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := &script{get: func(*http.Request) *http.Response {
+					a := *c.get
+					a.Body = io.NopCloser(bytes.NewReader(body))
+					return &a
+				}}
+				conn, err := s.meets(t, c.mode)
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-time.After(time.Minute)
+				if n := s.made("GET"); n < 10 || n > 50 || conn.Err() != nil {
+					t.Errorf("%d GETs in a minute, %v", n, conn.Err())
+				}
+				conn.Abort(nil)
+			})
+		})
+	}
+	bubble(t, func(t *testing.T) { // and no room
+		s := &script{post: func(*http.Request) *http.Response { return reply(204, "", "", offsetField, "0") }}
+		conn, err := s.meets(t, "poll")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go conn.Write(t.Context(), curlew.Text, make([]byte, 5000))
+		<-time.After(10 * time.Second)
+		if n := s.made("POST"); n < 5 || n > 30 || conn.Err() != nil {
+			t.Errorf("%d POSTs, %v", n, conn.Err())
+		}
+		conn.Abort(nil)
+	})
+}
+
+// Answers that make no sense end the connection, at once or after 30 s of trying.
+func TestTunnelNonsense(t *testing.T) {
+	get := func(a func() *http.Response) *script {
+		return &script{get: func(*http.Request) *http.Response { return a() }}
+	}
+	post := func(a func() *http.Response) *script {
+		return &script{post: func(*http.Request) *http.Response { return a() }}
+	}
+	octets := "application/octet-stream"
+	for _, c := range []struct {
+		name   string
+		mode   string
+		script *script
+		within time.Duration
+	}{
+		{"a page for a poll", "poll", get(func() *http.Response { return reply(200, "text/html", "<html>") }), 40 * time.Second},
+		{"a page for a stream", "stream", get(func() *http.Response { return reply(200, "text/html", greeting) }), 40 * time.Second},
+		{"no greeting", "stream", get(func() *http.Response { return reply(200, octets, "curlew2\n") }), 40 * time.Second},
+		{"half a greeting", "sse", get(func() *http.Response { return reply(200, "text/event-stream", ":o") }), 40 * time.Second},
+		{"events that are no base64", "sse", get(func() *http.Response { return reply(200, "text/event-stream", eventsGreeting+"data:?\n\n") }), 40 * time.Second},
+		{"a line without end", "sse", get(func() *http.Response {
+			a := reply(200, "text/event-stream", "")
+			a.Body = io.NopCloser(io.MultiReader(strings.NewReader(eventsGreeting+"data:"), endless{}))
+			return a
+		}), 40 * time.Second},
+		{"frames that are none", "poll", get(func() *http.Response { return reply(200, octets, "\xff\xff") }), time.Second},
+		{"unknown", "poll", get(func() *http.Response { return reply(404, "", "") }), time.Second},
+		{"gone", "poll", get(func() *http.Response { return reply(410, "", "") }), time.Second},
+		{"forbidden", "poll", get(func() *http.Response { return reply(403, "", "") }), time.Second},
+		{"moved", "poll", get(func() *http.Response { return reply(302, "", "", "Location", "/") }), time.Second},
+		{"conflict", "poll", get(func() *http.Response { return reply(409, "", "") }), 40 * time.Second},
+		{"overloaded", "poll", get(func() *http.Response { return reply(503, "", "") }), 40 * time.Second},
+		{"silence", "stream", get(func() *http.Response { return nil }), 2 * time.Minute},
+		{"silence behind a greeting", "stream", &script{get: func(r *http.Request) *http.Response {
+			silent, w := io.Pipe()
+			context.AfterFunc(r.Context(), func() { w.CloseWithError(r.Context().Err()) })
+			a := reply(200, octets, "")
+			a.Body = io.NopCloser(io.MultiReader(strings.NewReader(greeting), silent))
+			return a
+		}}, 0},
+
+		{"an offset too far", "poll", post(func() *http.Response { return reply(204, "", "", offsetField, "1000000") }), time.Second},
+		{"an offset that is none", "poll", post(func() *http.Response { return reply(204, "", "", offsetField, "-1") }), 40 * time.Second},
+		{"no offset", "poll", post(func() *http.Response { return reply(200, "text/html", "<html>") }), 40 * time.Second},
+		{"too long", "poll", post(func() *http.Response { return reply(413, "", "", offsetField, "0") }), time.Second},
+		{"silence of POSTs", "poll", post(func() *http.Response { return nil }), 2 * time.Minute},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				conn, err := c.script.meets(t, c.mode)
+				if err != nil {
+					t.Fatal(err)
+				}
+				conn.Write(t.Context(), curlew.Text, []byte("hello"))
+				limit := time.After(c.within)
+				if c.within == 0 { // it is asked again, and no answer does more harm
+					limit = time.After(3 * (defaultPoll + grace))
+				}
+				select {
+				case <-conn.Done():
+				case <-limit:
+					if c.within != 0 || c.script.made("GET") < 3 {
+						t.Errorf("it still lives after %v and %d GETs", c.within, c.script.made("GET"))
+					}
+				}
+				conn.Abort(nil)
+			})
+		})
+	}
+}
+
+// A flood that nobody reads stays with the server.
+func TestTunnelFlood(t *testing.T) {
+	for _, mode := range []string{"stream", "poll"} {
+		bubble(t, func(t *testing.T) {
+			s := &script{
+				open: func(*http.Request) *http.Response {
+					return reply(200, "", `{"session":"a","poll":25000,"window":1000000000}`)
+				},
+				get: func(*http.Request) *http.Response {
+					a := reply(200, "application/octet-stream", "")
+					a.Body = io.NopCloser(endless{})
+					if mode == "stream" {
+						a.Body = io.NopCloser(io.MultiReader(strings.NewReader(greeting), endless{}))
+					}
+					return a
+				},
+			}
+			tun := newTunnel(mustURL("http://example.com/"), &DialOptions{HTTP: s, Modes: []string{mode}})
+			io.WriteString(tun, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			<-time.After(10 * time.Millisecond)
+			synctest.Wait()
+			tun.mu.Lock()
+			if n := len(tun.in); n > maxWindow+pieceSize {
+				t.Errorf("%d bytes are held", n)
+			}
+			tun.mu.Unlock()
+			tun.Close()
+		})
+	}
+}
+
+// FB11: a proxy that holds answers back: the next mode, within 3 s each.
+func TestFB11_Modes(t *testing.T) {
+	in(t, echoes(nil), nil, func(h *house) {
+		for _, c := range []struct {
+			holds string // modes
+			after time.Duration
+			ends  string
+		}{{"", 0, "stream"}, {"stream", proof, "sse"}, {"stream sse", 2 * proof, "poll"}} {
+			asked := make(chan string, 100)
+			c0, err := h.dial("", &DialOptions{HTTP: roundTrip2(func(r *http.Request) (*http.Response, error) {
+				mode := r.URL.Query().Get("mode")
+				if mode != "" {
+					asked <- mode
+				}
+				if mode == "" || !strings.Contains(c.holds, mode) {
+					return h.client.Transport.RoundTrip(r)
+				}
+				a, err := h.client.Transport.RoundTrip(r)
+				if err != nil {
+					return nil, err
+				}
+				a.Body = &heldBack{a.Body, nil}
+				return a, nil
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			c0.Write(h.t.Context(), curlew.Text, []byte("hello"))
+			if _, p, err := c0.Read(h.t.Context(), nil); string(p) != "hello" {
+				t.Fatal(err)
+			}
+			if d := time.Since(began); d != c.after {
+				t.Errorf("%q: the echo came after %v", c.holds, d)
+			}
+			c0.Abort(nil)
+			h.pass(time.Minute)
+			close(asked)
+			last := ""
+			for last = range asked {
+			}
+			if last != c.ends {
+				t.Errorf("the last mode is %s, want %s", last, c.ends)
+			}
+		}
+	})
+}
+
+type roundTrip2 func(r *http.Request) (*http.Response, error)
+
+func (f roundTrip2) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// heldBack is a body that comes when it is whole.
+type heldBack struct {
+	io.ReadCloser
+	whole *bytes.Reader
+}
+
+func (b *heldBack) Read(p []byte) (int, error) {
+	if b.whole == nil {
+		all, err := io.ReadAll(b.ReadCloser)
+		if err != nil {
+			return 0, err
+		}
+		b.whole = bytes.NewReader(all)
+	}
+	return b.whole.Read(p)
+}
+
+// What the server said last comes although a POST has learned of the end first.
+func TestTunnelLastWords(t *testing.T) {
+	in(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := curlew.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		<-time.After(10 * time.Second) // between two GETs
+		c.Write(r.Context(), curlew.Text, []byte("farewell"))
+		c.Close(4001, "go away")
+		<-time.After(time.Second)
+		c.Abort(nil)
+	}), nil, func(h *house) {
+		for _, mode := range []string{"stream", "poll"} {
+			c, err := h.dial(mode, &DialOptions{HTTP: roundTrip2(func(r *http.Request) (*http.Response, error) {
+				if r.Method == "GET" {
+					<-time.After(7 * time.Second) // a slow way
+				}
+				return h.client.Transport.RoundTrip(r)
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				for c.Write(h.t.Context(), curlew.Text, []byte("still there?")) == nil {
+					<-time.After(100 * time.Millisecond)
+				}
+			}()
+			if _, p, err := c.Read(h.t.Context(), nil); string(p) != "farewell" {
+				t.Errorf("%s: %v", mode, err)
+			}
+			_, _, err = c.Read(h.t.Context(), nil)
+			if e, ok := errors.AsType[*curlew.CloseError](err); !ok || e.Code != 4001 {
+				t.Errorf("%s: %v", mode, err)
+			}
+		}
+	})
+}
+
+// A line on which a window takes longer than a request may: the bodies get smaller,
+// and everything arrives.
+func TestTunnelSlowLine(t *testing.T) {
+	in(t, echoes(&curlew.Options{PingInterval: -1}), nil, func(h *house) {
+		c, err := h.dial("poll", &DialOptions{HTTP: roundTrip2(func(r *http.Request) (*http.Response, error) {
+			if r.Method == "POST" {
+				select {
+				case <-time.After(time.Duration(r.ContentLength) * time.Second / 1000): // 1,000 bytes a second
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			}
+			return h.client.Transport.RoundTrip(r)
+		}), DialOptions: curlew.DialOptions{Options: curlew.Options{WriteTimeout: -1, PingInterval: -1}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write(h.t.Context(), curlew.Binary, make([]byte, 200_000))
+		if _, p, err := c.Read(h.t.Context(), nil); len(p) != 200_000 {
+			t.Error(len(p), err)
+		}
+		c.Abort(nil)
+	})
+}
+
+// Dial with a transport of its own: HTTP/2 if there is TLS, a proxy's CONNECT; and all
+// is let go at the end.
+func TestDialTransport(t *testing.T) {
+	everyHTTP(t, echoes(nil), nil, nil, func(h *house) {
+		closed := make(chan struct{}, 10)
+		inner := h.network.DialContext
+		var dials int
+		o := &DialOptions{DialOptions: curlew.DialOptions{
+			TLS: h.client.Transport.(*http.Transport).TLSClientConfig,
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				c, err := inner(ctx, network, address)
+				dials++
+				return told{c, closed}, err
+			},
+		}}
+		c, err := Dial(h.t.Context(), h.base, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write(h.t.Context(), curlew.Text, []byte("hello"))
+		if _, p, err := c.Read(h.t.Context(), nil); string(p) != "hello" {
+			t.Error(err)
+		}
+		if a := c.Info().RemoteAddr; a == nil || !strings.HasPrefix(a.String(), "example.com") {
+			t.Error(a)
+		}
+		c.Close(curlew.NormalClosure, "")
+		h.pass(time.Minute)
+		if want := 2 - strings.Count(h.base, "https"); dials != want || len(closed) != dials {
+			t.Errorf("%d connections, want %d; %d are closed", dials, want, len(closed))
+		}
+	})
+}
+
+type told struct {
+	net.Conn
+	closed chan struct{}
+}
+
+func (c told) Close() error {
+	err := c.Conn.Close()
+	if err == nil {
+		c.closed <- struct{}{}
+	}
+	return err
+}
