@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -77,12 +78,13 @@ type scope struct {
 	processes                   string
 
 	conditional bool // only requests that fulfil what we cannot ask
+	local       bool // only this machine
 	tlsOnly     bool
 }
 
 // guards reports whether the scope keeps somebody out.
 func (s *scope) guards() bool {
-	if s.auth.kind != "" || len(s.allow) > 0 || len(s.deny) > 0 || s.conditional || s.tlsOnly {
+	if s.auth.kind != "" || len(s.allow) > 0 || len(s.deny) > 0 || s.conditional || s.tlsOnly || s.local {
 		return true
 	}
 	if s.target == nil {
@@ -302,6 +304,7 @@ func (c *appweb) host(s *scope, d *directive) {
 		return
 	}
 	t.certificate, t.key, t.authority, t.verify = "", "", "", false
+	t.local = isLocal(d.block)
 	c.walk(t, d.block)
 	if t.certificate != "" {
 		c.addTLS(t)
@@ -311,6 +314,23 @@ func (c *appweb) host(s *scope, d *directive) {
 		what += "   (whatever the port: a site file tells hosts apart by name)"
 	}
 	c.hosts = append(c.hosts, c.documents(t, what)...)
+}
+
+// isLocal reports whether a host has addresses of its own, and only such as nobody
+// else can reach.
+func isLocal(block []*directive) bool {
+	local := false
+	for _, d := range block {
+		if d.is("Listen") || d.is("ListenSecure") {
+			host, _ := splitPort(d.arg(0))
+			address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+			if host != "localhost" && (err != nil || !address.IsLoopback()) {
+				return false
+			}
+			local = true
+		}
+	}
+	return local
 }
 
 // splitPort parts host and port; the port may be missing.

@@ -146,7 +146,9 @@ func (c *appweb) access(o *object, s *scope) {
 		}
 	}
 	everybody := contains(s.allow, "all")
-	if len(s.allow) > 0 && !everybody {
+	if s.local {
+		o.set(texts([]string{"127.0.0.0/8", "::1"}), "the host was at an address of this machine only", "allow")
+	} else if len(s.allow) > 0 && !everybody {
 		o.set(texts(s.allow), "", "allow")
 	}
 	if deny := slices.DeleteFunc(slices.Clone(s.deny), func(r string) bool { return r == "all" }); len(deny) > 0 {

@@ -374,3 +374,20 @@ func TestPasswordsOverTLS(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+// TestHostsOfThisMachine: a host that only this machine could reach, as its
+// address was one of the loopback, is for this machine still.
+func TestHostsOfThisMachine(t *testing.T) {
+	for listen, want := range map[string]bool{
+		"Listen 127.0.0.1:81": true, "Listen 127.0.0.1:81\nListenSecure [::1]:82": true, "Listen localhost:81": true,
+		"Listen 127.0.0.1:81\nListen 82": false, "Listen 10.0.0.1:81": false, "": false,
+	} {
+		text, s := convertText(t, "Listen 80\nDocuments w\nSSLCertificateFile a\nSSLCertificateKeyFile b\n<VirtualHost *:81>\n"+listen+"\nServerName admin.example\nDocuments a\n"+
+			"<Route ^/x/>\nAllow from all\n</Route>\n<Route ^/y/>\nAuthType basic r\n</Route>\n</VirtualHost>")
+		for _, r := range s.Routes {
+			if only := r.Access.Allow.Set() && !r.Access.Allow.Value.All; len(r.Hosts.Value) > 0 && only != want {
+				t.Errorf("%s: %s\n%s", listen, r.Match.Value, text)
+			}
+		}
+	}
+}
