@@ -296,10 +296,11 @@ func TestSL1_NeverReads(t *testing.T) {
 func TestMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		write(t, dir, "one", numbered(16<<20))
+		write(t, dir, "one", numbered(1<<20))
 		h := open(t, dir, one)
 		p := h.peer("/one", nil)
 		p.Send(wstest.Text("hello"), wstest.Ping("?"))
+		synctest.Wait() // the queue is full, and the ping was read
 		for {
 			f := p.Next("the pong in the middle of the file")
 			if f.Opcode == frame.Pong {
@@ -310,6 +311,7 @@ func TestMeanwhile(t *testing.T) {
 			}
 		}
 		p.Send(wstest.Close(curlew.GoingAway, ""))
+		synctest.Wait()
 		for {
 			f := p.Next("the Close in the middle of the file")
 			if f.Opcode == frame.Close {
