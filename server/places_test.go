@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"curlew.example/curlew"
@@ -220,26 +221,38 @@ func TestHijackedConnections(t *testing.T) {
 	}
 }
 
-// Of very many connections beyond the limit those are closed that there is no
-// time for.
+// RX1: of very many connections beyond the limit those are closed at once that there
+// is no time for; the others are told, if they ask, and closed after two seconds.
 func TestRX1Flood(t *testing.T) {
-	t.Parallel()
-	r := start(t, `{ @plain, limits: { connections: 1 }, routes: [{ handler: 'echo' }] }`, nil)
-	ws := r.dial("/", curlew.Options{})
-	r.eventually("one too many even to be told", func() bool {
-		for range 16 { // 64 would be told if they asked, each for two seconds
-			r.connect()
+	inBubble(t, "", `limits: { connections: 1 }, routes: [{ handler: 'echo' }]`, nil, func(t *testing.T, b *bubble) {
+		ws, _ := b.peer("/")
+		began := time.Now()
+		var told []*wstest.End
+		for range 64 {
+			told = append(told, b.connect())
+			synctest.Wait()
 		}
-		return strings.Contains(r.log.String(), "too many connections")
+		for range 100 {
+			if n, err := b.connect().Read(make([]byte, 1)); n != 0 || err == nil || time.Since(began) > 0 {
+				t.Fatalf("one more: %d bytes, %v, after %v", n, err, time.Since(began))
+			}
+		}
+		ws.Send(wstest.Text("unharmed"))
+		ws.Want("the echo", wstest.Text("unharmed"))
+		io.WriteString(told[0], get)
+		if got := codes(answers(told[0])); got != "503" {
+			t.Errorf("one that asks: %s", got)
+		}
+		for _, c := range told[1:] {
+			io.Copy(io.Discard, c)
+		}
+		onTime(t, "the end of those that do not ask", began, 2*time.Second)
+		again := b.connect()
+		io.WriteString(again, get)
+		if got := codes(answers(again)); got != "503" {
+			t.Errorf("when they are gone: %s", got)
+		}
 	})
-	if n, err := r.connect().Read(make([]byte, 1)); n != 0 || err == nil {
-		t.Fatalf("one more: %d bytes, %v", n, err)
-	}
-	go ws.Write(t.Context(), curlew.Text, []byte("unharmed"))
-	if _, p, err := ws.Read(t.Context(), nil); string(p) != "unharmed" {
-		t.Error(err)
-	}
-	r.eventually("the refused ones' end", func() bool { return codes(r.say(get)) == "503" })
 }
 
 // What is open counts after a reload too, with the limits of the new site.

@@ -168,6 +168,7 @@ var timedRows = []timed{
 		if !strings.HasPrefix(path, "/file/") {
 			p.Send(wstest.Binary(make([]byte, 1<<20))) // comes back, more than there is room for
 		}
+		synctest.Wait() // else it may not be open yet
 		for server.Open(b.server) > 0 {
 			b.pass(10 * time.Millisecond)
 		}
