@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -313,6 +315,57 @@ func TestRolesWithColons(t *testing.T) {
 		if got := codes(r.say(upgrade("/", lines))); got != want {
 			t.Errorf("%s: %s, want %s", lines, got, want)
 		}
+	}
+}
+
+// Reloads disturb nobody who comes with a password or a token, nor what is counted
+// of them.
+func TestUsersOverReloads(t *testing.T) {
+	t.Parallel()
+	const site = `{ @plain, trustedProxies: '127.0.0.1', rate: { requests: '10/hour', burst: 10 }, limits: { webSocketsPerIP: 2 }, auth: { basic: { users: '%s' }, jwt: { keys: %s } }, routes: [
+		{ match: '/free', handler: 'respond', rate: { requests: 'unlimited' } }, { match: '/some', handler: 'respond' }, { match: '/ws', handler: 'echo' } ] }`
+	text := fmt.Sprintf(site, usersFile(t, "alice:a", "bob:b"), inlineKey)
+	r := start(t, text, nil)
+	bearer := "Authorization: Bearer " + token(t, time.Now().Add(time.Hour)) + "\r\n"
+	var asking sync.WaitGroup
+	var some atomic.Int32
+	done := make(chan struct{})
+	for i, c := range []struct{ lines, want string }{{basicAuth("alice", "a"), "200"}, {bearer, "200"}, {basicAuth("bob", "x"), "401"}, {"", "401"}} {
+		asking.Go(func() {
+			for {
+				if got := r.asked("/free", c.lines, from(fmt.Sprint("192.0.2.", i))); got != c.want {
+					t.Errorf("%s: %s, want %s", c.lines, got, c.want)
+					return
+				}
+				if i == 1 && r.asked("/some", c.lines, from("192.0.2.9")) == "200" {
+					some.Add(1)
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range 2 {
+		if _, a := r.ask("/ws", bearer, from("192.0.2.7")); a.StatusCode != 101 {
+			t.Error(a.Status)
+		}
+	}
+	for range 30 {
+		if err := r.Reload(r.next(text)); err != nil {
+			t.Error(err)
+		}
+		if _, a := r.ask("/ws", bearer, from("192.0.2.7")); a.StatusCode != 429 {
+			t.Error(a.Status)
+		}
+	}
+	r.eventually("all that may come", func() bool { return some.Load() >= 10 })
+	close(done)
+	asking.Wait()
+	if n := some.Load(); n != 10 {
+		t.Errorf("%d of 10 requests an hour were answered", n)
 	}
 }
 
