@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,6 +74,7 @@ func (c *ioto) route(n *site.Node, at string) {
 		o.set(caching, "", "headers", "Cache-Control")
 	}
 	if closed {
+		o.lines = slices.DeleteFunc(o.lines, func(l *line) bool { return l.key == "methods" }) // others are not for the next route
 		o.set(text(realm(c.realm)), "", "auth", "basic", "realm")
 		note := "make the file"
 		if authType != "basic" {

@@ -150,6 +150,15 @@ func TestIotoRedirectOfStrangers(t *testing.T) {
 	}
 }
 
+// TestIotoMethods: a method that a protected route does not have is not for the
+// next route, which may be open: Ioto asks no other.
+func TestIotoMethods(t *testing.T) {
+	text, s := convertText(t, "{ routes: [{ match: '/a/', handler: 'action', role: 'user', methods: ['GET'] }, { match: '/b/', handler: 'action', methods: ['GET'] }, {}] }")
+	if len(s.Routes[0].Methods.Value) > 0 || len(s.Routes[1].Methods.Value) != 1 {
+		t.Errorf("%s", text)
+	}
+}
+
 // TestIotoRedirectsEnd: no redirect leads to itself, as schemes and ports do not
 // matter to a route.
 func TestIotoRedirectsEnd(t *testing.T) {
