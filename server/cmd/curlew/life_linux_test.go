@@ -238,22 +238,22 @@ func TestLifeDrain(t *testing.T) {
 		t.Errorf("%v\n%s", err, l.log.String())
 	}
 	slices.Sort(closed)
-	var worst time.Duration
+	var late, early time.Duration
 	tenths := make([]int, 11)
 	for i, at := range closed {
-		worst = max(worst, (at - *lifeDrain*time.Duration(i)/time.Duration(len(closed))).Abs())
+		after := at - *lifeDrain*time.Duration(i)/time.Duration(len(closed))
+		late, early = max(late, after), max(early, -after)
 		tenths[min(int(10*at / *lifeDrain), 10)]++
 	}
-	t.Logf("%d connections closed over %v, exit after %v; in each tenth %v; at most %v from the time that is its; %d not with 1001",
-		len(closed), *lifeDrain, took.Round(time.Millisecond), tenths, worst.Round(time.Millisecond), wrong)
+	t.Logf("%d connections closed over %v, exit after %v; in each tenth %v; at most %v after the time that is its; %d not with 1001",
+		len(closed), *lifeDrain, took.Round(time.Millisecond), tenths, late.Round(time.Millisecond), wrong)
 	if wrong > 0 {
 		t.Errorf("%d were not closed with 1001, in order", wrong)
 	}
-	if took < *lifeDrain*9/10 {
-		t.Errorf("over after %v", took)
-	}
-	if worst > max(*lifeDrain/5, 500*time.Millisecond) {
-		t.Errorf("one of them was closed %v from the time that is its", worst)
+	// None comes before its time; how long after it, a busy machine decides:
+	// TestDrainIsSpread has a clock of its own.
+	if early > 10*time.Millisecond || took < *lifeDrain*9/10 {
+		t.Errorf("one of them was closed %v too early; all were after %v", early, took)
 	}
 }
 
