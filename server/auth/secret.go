@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -23,6 +24,9 @@ func parseSecret(file []byte) ([]byte, error) {
 	}
 	if utf8.Valid(file) {
 		file = bytes.TrimRight(file, "\r\n")
+		if bytes.ContainsFunc(file, unicode.IsSpace) { // an error that was saved in the place of keys, perhaps
+			return nil, errors.New("a text with spaces is no secret; one is made by: openssl rand -hex 32")
+		}
 	}
 	return bytes.Clone(file), nil
 }
