@@ -367,11 +367,10 @@ func TestCF4ReloadKeepAlive(t *testing.T) {
 				br := bufio.NewReader(c)
 				used := time.Now()
 				for last := false; !last; asked.Add(1) {
-					begun := time.Now()
 					io.WriteString(c, strings.Replace(get, "Connection: close\r\n", "", 1))
 					a, err := http.ReadResponse(br, nil)
 					if err != nil {
-						if begun.Sub(used) < 500*time.Millisecond { // else it was idle, for want of a processor
+						if time.Since(used) < 500*time.Millisecond { // else it was idle, for want of a processor
 							t.Errorf("a request without its answer: %v", err)
 						}
 						break
