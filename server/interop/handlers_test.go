@@ -142,6 +142,10 @@ var examples = map[string]struct {
 		}
 	}},
 	"static": {map[string]string{"files/a.txt": "0123456789", "public/index.html": "<p>home", "public/app.js": "plain", "public/app.js.gz": "packed", "files/.key": "k"}, func(t *testing.T, e *example) {
+		before := time.Now().Add(-time.Hour) // than its sibling was packed
+		if err := os.Chtimes(filepath.Join(e.dir, "public", "app.js"), before, before); err != nil {
+			t.Fatal(err)
+		}
 		for _, ask := range []struct{ path, field, want string }{
 			{"/", "", "200 <p>home"}, {"/downloads/a.txt", "bytes=2-3", "206 23"}, {"/downloads/", "", "404 Not Found"}, {"/downloads/.key", "", "404 Not Found"},
 			{"/app.js", "", "200 packed"}, {"/downloads/..%2fpublic/app.js", "", "404 Not Found"},
