@@ -66,7 +66,7 @@ func (j *JWT) fields() []field {
 	return []field{
 		{name: "keys", to: keysBinding(&j.Keys), required: true, none: "'keys.json'",
 			doc: "What tokens must be signed with: a file, read again when it changes, or the keys themselves. JSON Web Keys (one, a list or `{ keys: […] }`), " +
-				"PEM of public keys or certificates; a file of anything else is a secret of 32 bytes or more."},
+				"PEM of public keys or certificates, or a file with a secret: 32 bytes or more, as a text without spaces."},
 		{name: "algorithms", to: texts(&j.Algorithms, "name", checkAlgorithm), none: "those that fit the keys",
 			doc: "The algorithms that tokens may be signed with: " + strings.Join(algorithms, ", ") + "."},
 		{name: "issuer", to: texts(&j.Issuer, "text", checkClaim), none: "any",
