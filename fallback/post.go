@@ -54,8 +54,9 @@ func (s *session) beginPost(p *poster, q *query) (status int, err error) {
 	switch {
 	case s.err != nil || s.closed:
 		if s.err == nil && q.ack > s.acked && q.ack <= s.endLocked() {
-			s.ackLocked(q.ack)
-			s.settleLocked()
+			if s.ackLocked(q.ack); len(s.out) == 0 {
+				s.forgetLocked()
+			}
 		}
 		return http.StatusGone, errEnded
 	case q.ack > s.endLocked():

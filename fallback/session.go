@@ -87,7 +87,7 @@ func (s *session) Close() error {
 	}
 	s.closed, s.in = true, nil
 	s.endedLocked()
-	s.settleLocked()
+	s.keepLocked()
 	return nil
 }
 
@@ -116,17 +116,14 @@ func (s *session) endedLocked() {
 	s.changeLocked()
 }
 
-// settleLocked decides, when a session has ended, whether something of it must be
-// kept.
-func (s *session) settleLocked() {
-	if !s.closed {
-		return
-	}
+// keepLocked keeps what is left of a session that the handler has ended, for a time
+// that nothing prolongs.
+func (s *session) keepLocked() {
 	if len(s.out) == 0 || s.err != nil || !s.of.count(s, countedEnded) {
 		s.forgetLocked()
 		return
 	}
-	s.armLocked(idleTime) // for good
+	s.armLocked(idleTime)
 }
 
 // tellLocked: the client has everything, and is told that nothing more comes.
