@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"slices"
@@ -443,5 +444,42 @@ func TestDrainWaitsForCloses(t *testing.T) {
 			p.Send(wstest.Close(1001, ""))
 			p.WantEOF("in order")
 		})
+	}
+}
+
+// Close without Serve closes handlers when the requests of somebody else's server are
+// answered.
+func TestCloseUnderGuests(t *testing.T) {
+	var closed atomic.Int32
+	entered, leave := make(chan struct{}), make(chan struct{})
+	s, err := config.Parse("site.json5", []byte(`{ routes: [{ handler: 'holds' }] }`), "holds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := server.New(s, server.Options{Handlers: map[string]route.Constructor{
+		"holds": func(*site.Route, route.Endpoint) (http.Handler, error) {
+			return closing{http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				close(entered)
+				<-leave
+				if closed.Load() != 0 {
+					t.Error("closed in use")
+				}
+			}), &closed}, nil
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		srv.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}()
+	<-entered
+	srv.Close()
+	close(leave)
+	<-done
+	if closed.Load() != 1 {
+		t.Errorf("closed %d times", closed.Load())
 	}
 }

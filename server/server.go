@@ -335,14 +335,17 @@ func (g *generation) end(ctx context.Context) {
 // it closes the listeners.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if !s.closed {
 		s.closed = true
 		close(s.closing)
 	}
-	if s.accept == nil && !s.ended {
+	unserved, g := s.accept == nil && !s.ended, s.current
+	if unserved {
 		s.closeSourcesLocked()
-		s.current.release()
+	}
+	s.mu.Unlock()
+	if unserved {
+		g.retire() // when requests of ServeHTTP are answered
 	}
 	return nil
 }
