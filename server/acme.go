@@ -98,7 +98,7 @@ func (is *issuer) chooseAfter(k *keeper) func(*tls.ClientHelloInfo) (*tls.Certif
 		c, err := is.manager.GetCertificate(hello)
 		// For a minute after a failure it says no more than that, to everybody.
 		if err != nil && err.Error() != "acme/autocert: missing certificate" {
-			if ok, dropped := is.server.refused.allow(now); ok {
+			if ok, dropped := is.server.mayLog(now); ok {
 				is.server.log.Error("no certificate from the authority", "name", printable(hello.ServerName), "error", printable(err.Error()), "notLogged", dropped)
 			}
 		}

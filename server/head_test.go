@@ -133,20 +133,3 @@ func FuzzHeadWatchAgainstHTTP(f *testing.F) {
 		}
 	})
 }
-
-func TestPrintable(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ in, want string }{
-		{"plain ü 🐦 \"quoted\"", "plain ü 🐦 \"quoted\""},
-		{"a\nb\x1b[2J", `a\nb\x1b[2J`},
-		{"\u009b\u202e\u2028\x7f", `\u009b\u202e\u2028\x7f`},
-		{"\xff", `\xff`},
-		{strings.Repeat("ü", 200), strings.Repeat("ü", 128) + "…"},
-		{"\xff" + strings.Repeat("ü", 200), `\xff` + strings.Repeat("ü", 127) + "…"},
-		{strings.Repeat("\xbf", 300), strings.Repeat(`\xbf`, 252) + "…"},
-	} {
-		if got := printable(c.in); got != c.want {
-			t.Errorf("%q: %s, want %s", c.in, got, c.want)
-		}
-	}
-}

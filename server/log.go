@@ -3,71 +3,25 @@ package server
 import (
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"curlew.example/curlew/server/internal/logs"
 )
 
-// printable returns a stranger's text with everything escaped that a terminal, a
-// log viewer or a reader could take for something else: control characters, line
-// and paragraph separators, direction marks, bytes that are not UTF-8. At most
-// 256 bytes of it.
-func printable(s string) string {
-	const most = 256
-	cut := len(s) > most
-	if cut {
-		n := most
-		for n > most-utf8.UTFMax && !utf8.RuneStart(s[n]) {
-			n--
-		}
-		s = s[:n]
-	}
-	clean := true
-	for _, r := range s {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			clean = false
-			break
-		}
-	}
-	if !clean {
-		q := strconv.QuoteToGraphic(s)
-		s = strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
-	}
-	if cut {
-		s += "…"
-	}
-	return s
-}
+// printable returns a stranger's text as it may stand in the log.
+func printable(s string) string { return logs.Escape(s, 256) }
 
-// A limiter lets a number of log lines a second through and counts the others.
-type limiter struct {
-	mu      sync.Mutex
-	second  int64
-	lines   int
-	dropped int
-}
-
-// refusals is how many lines a second refused requests may cost.
+// refusals is how many lines a second refused requests, and the like, may cost.
 const refusals = 10
 
-// allow reports whether a line may be written, and how many were not since the
-// last one.
-func (l *limiter) allow(now time.Time) (ok bool, dropped int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := now.Unix(); s != l.second {
-		l.second, l.lines = s, 0
-	}
-	if l.lines >= refusals {
-		l.dropped++
+// mayLog reports whether a line about something refused may be written, and how many
+// were not since the last one.
+func (s *Server) mayLog(now time.Time) (ok bool, missed int) {
+	if !s.refused.Allow(now) {
 		return false, 0
 	}
-	l.lines++
-	dropped, l.dropped = l.dropped, 0
-	return true, dropped
+	return true, s.refused.Missed()
 }
 
 // logged writes a line for each request that is answered. A query can hold
@@ -94,7 +48,7 @@ func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time)
 		attrs = append(attrs, slog.String("client", name))
 	}
 	if status >= 400 {
-		ok, dropped := s.refused.allow(began)
+		ok, dropped := s.mayLog(began)
 		if !ok {
 			return
 		}
@@ -107,7 +61,7 @@ func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time)
 
 // unanswered writes that a connection beyond limits.connections was closed.
 func (s *Server) unanswered() {
-	if ok, dropped := s.refused.allow(time.Now()); ok {
+	if ok, dropped := s.mayLog(time.Now()); ok {
 		s.log.Warn("too many connections: one was closed without an answer", "notLogged", dropped)
 	}
 }
@@ -120,7 +74,7 @@ func (h httpErrors) Write(p []byte) (int, error) {
 	first, stack, _ := strings.Cut(strings.TrimSpace(string(p)), "\n")
 	if stack != "" {
 		h.s.log.Error("http", "error", printable(first), "stack", stack)
-	} else if ok, dropped := h.s.refused.allow(time.Now()); ok {
+	} else if ok, dropped := h.s.mayLog(time.Now()); ok {
 		h.s.log.Warn("http", "error", printable(first), "notLogged", dropped)
 	}
 	return len(p), nil

@@ -13,6 +13,7 @@ import (
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/server/auth"
+	"curlew.example/curlew/server/internal/logs"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
 )
@@ -45,7 +46,7 @@ type Server struct {
 
 	connections, refusing places // of connections: those in order, and those that are refused
 
-	refused limiter
+	refused logs.Limiter
 	serving sync.WaitGroup // generations whose inlets are open
 	visits  sync.WaitGroup // requests of ServeHTTP; none is added once ended or closed is set
 
@@ -65,7 +66,7 @@ type Server struct {
 // New prepares to run a site: handlers are made, certificates read. Errors about
 // a place in the file are [site.Errors]; all of them are found.
 func New(s *site.Site, o Options) (*Server, error) {
-	srv := &Server{handlers: o.Handlers, log: o.Log, listen: o.Listen, closing: make(chan struct{}), costs: auth.NewCosts()}
+	srv := &Server{handlers: o.Handlers, log: o.Log, listen: o.Listen, closing: make(chan struct{}), costs: auth.NewCosts(), refused: logs.Limiter{Most: refusals}}
 	if srv.log == nil {
 		srv.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}

@@ -92,7 +92,7 @@ func (s *Server) handshakeFailed(from net.Addr, err error) {
 	if !s.log.Enabled(context.Background(), level) {
 		return
 	}
-	if ok, dropped := s.refused.allow(time.Now()); ok {
+	if ok, dropped := s.mayLog(time.Now()); ok {
 		s.log.Log(context.Background(), level, "no TLS handshake", "error", printable(err.Error()), "from", from.String(), "notLogged", dropped)
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"curlew.example/curlew/server/site"
 )
@@ -30,30 +28,6 @@ func TestEX2_EX3_EX4_Environment(t *testing.T) {
 	}
 	if got := environ(&site.Exec{}, r); got == nil || len(got) > 0 {
 		t.Errorf("%q: nil would be all of the server's", got)
-	}
-}
-
-func TestEscaped(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain 'text' \"ü\" \\": "plain 'text' \"ü\" \\", "a\x1b[2J": `a\x1b[2J`, "\xff\u202e\u2028": `\xff\u202e\u2028`, "a\"\n": `a"\n`,
-		strings.Repeat("ü", 600): strings.Repeat("ü", 512) + "…", "\xff" + strings.Repeat("ü", 600): `\xff` + strings.Repeat("ü", 511) + "…",
-	} {
-		if got := escaped(in); got != want {
-			t.Errorf("%q: %s", in, got)
-		}
-	}
-}
-
-func TestLimiter(t *testing.T) {
-	l := limiter{most: 2}
-	now := time.Unix(100, 0)
-	for i, want := range []bool{true, true, false, false} {
-		if l.allow(now) != want {
-			t.Errorf("%d: want %v", i, want)
-		}
-	}
-	if !l.allow(now.Add(time.Second)) || l.missed() != 2 || l.missed() != 0 {
-		t.Error("the next second, or its count")
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 	"sync"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/server/internal/logs"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
 )
@@ -46,7 +47,7 @@ type Processes struct {
 
 	once   sync.Once
 	places places
-	lines  limiter // of the log
+	lines  logs.Limiter
 }
 
 // New makes an endpoint that runs a program for each connection. It is a
@@ -85,7 +86,7 @@ func (ps *Processes) prepare() {
 	if ps.Log == nil {
 		ps.Log = slog.New(slog.DiscardHandler)
 	}
-	ps.lines.most = 100
+	ps.lines.Most = 100
 }
 
 // identity returns whom the programs of a route run as.

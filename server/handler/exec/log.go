@@ -7,54 +7,18 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"curlew.example/curlew/server/internal/logs"
 )
-
-// A limiter lets a number of log lines a second through and counts the others.
-type limiter struct {
-	most int
-
-	mu      sync.Mutex // guards the following
-	second  int64
-	lines   int
-	dropped int
-}
-
-// allow reports whether a line may be written.
-func (l *limiter) allow(now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := now.Unix(); s != l.second {
-		l.second, l.lines = s, 0
-	}
-	if l.lines >= l.most {
-		l.dropped++
-		return false
-	}
-	l.lines++
-	return true
-}
-
-// missed returns how many lines were not written since it was last asked.
-func (l *limiter) missed() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := l.dropped
-	l.dropped = 0
-	return n
-}
 
 // log writes a line, unless there are too many.
 func (ps *Processes) log(level slog.Level, text string, args ...any) {
-	if !ps.Log.Enabled(context.Background(), level) || !ps.lines.allow(time.Now()) {
+	if !ps.Log.Enabled(context.Background(), level) || !ps.lines.Allow(time.Now()) {
 		return
 	}
-	if n := ps.lines.missed(); n > 0 {
+	if n := ps.lines.Missed(); n > 0 {
 		args = append(args, "notLogged", n)
 	}
 	ps.Log.Log(context.Background(), level, text, args...)
@@ -70,7 +34,7 @@ const (
 // log.
 func (p *process) errors() {
 	defer p.stderr.Close()
-	own := limiter{most: maxErrorLines}
+	own := logs.Limiter{Most: maxErrorLines}
 	in := bufio.NewReaderSize(p.stderr, 4<<10)
 	for {
 		line, err := in.ReadSlice('\n')
@@ -78,14 +42,14 @@ func (p *process) errors() {
 		for err == bufio.ErrBufferFull {
 			_, err = in.ReadSlice('\n')
 		}
-		if text != "" && own.allow(time.Now()) {
+		if text != "" && own.Allow(time.Now()) {
 			p.say(slog.LevelInfo, "exec: a program says", "text", escaped(text))
 		}
 		if err != nil {
 			break
 		}
 	}
-	if n := own.missed(); n > 0 {
+	if n := own.Missed(); n > 0 {
 		p.say(slog.LevelInfo, "exec: a program said more than is logged", "notLogged", n)
 	}
 }
@@ -95,29 +59,8 @@ func (p *process) say(level slog.Level, text string, args ...any) {
 	p.h.processes.log(level, text, append([]any{"program", escaped(p.name), "pid", p.cmd.Process.Pid}, args...)...)
 }
 
-// escaped returns a stranger's text with everything escaped that a terminal, a log
-// viewer or a reader could take for something else.
-func escaped(s string) string {
-	cut := len(s) > maxErrorLine
-	if cut {
-		n := maxErrorLine
-		for n > maxErrorLine-utf8.UTFMax && !utf8.RuneStart(s[n]) {
-			n--
-		}
-		s = s[:n]
-	}
-	for _, r := range s {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			q := strconv.QuoteToGraphic(s)
-			s = strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
-			break
-		}
-	}
-	if cut {
-		s += "…"
-	}
-	return s
-}
+// escaped returns a stranger's text as it may stand in the log.
+func escaped(s string) string { return logs.Escape(s, maxErrorLine) }
 
 // ended reports whether err is the end of a pipe, in whatever way.
 func ended(err error) bool {
