@@ -114,7 +114,7 @@ func (e *ends) writeLocked(p []byte) (n int, err error) {
 			return len(p), nil
 		case room > 0 && n < len(p):
 			m := min(room, len(p)-n)
-			e.out = append(e.out, p[n:n+m]...)
+			e.out = push(e.out, p[n:n+m], e.window)
 			n += m
 			e.changeLocked()
 		}
@@ -139,6 +139,15 @@ func (e *ends) writableLocked() error {
 		return os.ErrDeadlineExceeded
 	}
 	return nil
+}
+
+// push appends b to p. What it grows to is twice as long, up to most, so that bytes
+// are moved seldom and nobody holds much more than there is.
+func push(p, b []byte, most int) []byte {
+	if need := len(p) + len(b); need > cap(p) {
+		p = append(make([]byte, 0, max(need, min(2*len(p), most))), p...)
+	}
+	return append(p, b...)
 }
 
 // rest is p without its first n bytes, and without memory if it is empty.

@@ -120,7 +120,7 @@ func (s *session) append(p *poster, b []byte, at int64, limit time.Time) (status
 		b, at = b[min(int64(len(b)), s.received-at):], max(at, s.received)
 		if room := s.window - len(s.in); len(b) > 0 && room > 0 {
 			n := min(room, len(b))
-			s.in = append(s.in, b[:n]...)
+			s.in = push(s.in, b[:n], s.window)
 			s.received += int64(n)
 			s.askedLocked()
 			s.changeLocked()

@@ -166,7 +166,7 @@ func (t *tunnel) give(p []byte) bool {
 	if t.closed {
 		return false
 	}
-	t.in = append(t.in, p...)
+	t.in = push(t.in, p, t.window)
 	t.changeLocked()
 	return true
 }
@@ -185,8 +185,10 @@ func (t *tunnel) request(ctx context.Context, method string, u *url.URL, header 
 
 // done lets an answer go. If little is left of it its connection can be used again.
 func done(answer *http.Response) {
-	io.CopyN(io.Discard, answer.Body, 4<<10)
-	answer.Body.Close()
+	if answer.Body != http.NoBody {
+		io.CopyN(io.Discard, answer.Body, 4<<10)
+		answer.Body.Close()
+	}
 }
 
 // leave tells the server that nobody asks any more.
