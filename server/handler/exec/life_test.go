@@ -467,16 +467,21 @@ func TestCannotStart(t *testing.T) {
 	write(t, filepath.Join(dir, "noformat"), "\x01\x02\x03")
 	write(t, filepath.Join(dir, "nointerpreter"), "#!/nowhere/at/all\n")
 	write(t, filepath.Join(dir, "vanishes"), "#!/bin/sh\n")
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	r := start(t, strings.ReplaceAll(`{ match: '/run/{x}', handler: 'exec', exec: { command: ['DIR/${x}'] } },
-		{ match: '/vanishes', handler: 'exec', exec: { command: ['DIR/vanishes'] } }`, "DIR", dir))
+		{ match: '/vanishes', handler: 'exec', exec: { command: ['DIR/vanishes'] } },
+		{ match: '/nowhere', handler: 'exec', exec: { command: ['/bin/cat'], directory: 'DIR/sub' } }`, "DIR", dir))
 	os.Remove(filepath.Join(dir, "vanishes"))
-	for _, path := range []string{"/run/noformat", "/run/nointerpreter", "/vanishes"} {
+	os.Remove(filepath.Join(dir, "sub"))
+	for _, path := range []string{"/run/noformat", "/run/nointerpreter", "/vanishes", "/nowhere"} {
 		r.refused(path, http.StatusInternalServerError)
 	}
 	if n := r.ps.Number(); n != 0 {
 		t.Errorf("%d programs", n)
 	}
-	if log := r.log.String(); strings.Count(log, "cannot start") != 3 {
+	if log := r.log.String(); strings.Count(log, "cannot start") != 4 {
 		t.Errorf("log:\n%s", log)
 	}
 }
