@@ -148,8 +148,6 @@ func wrongVersions() []Case {
 		switch v {
 		case "7", "8": // what browsers once spoke; its frames are those of 13
 			step = mayAccept("it speaks version "+v+" too", set("Sec-WebSocket-Version", v))
-		case "013", "13.0", "+13", "0x0d":
-			step = shouldRefuse("it takes another spelling of 13", set("Sec-WebSocket-Version", v))
 		}
 		some = append(some, Case{Title: "version " + excerpt([]byte(v)), Script: script{step}})
 	}

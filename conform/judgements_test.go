@@ -180,7 +180,10 @@ func TestOthersAreStricter(t *testing.T) {
 		{"an incomplete code of distances", "14.3.19", packed("a"), Informational},
 		{"a code that is too large", "14.3.16", packed("aa"), Failed},
 		{"malformed extensions", "8.27.1", echoFrames, Failed},
-		{"empty extensions", "8.27.21", echoFrames, NonStrict},
+		{"empty extensions", "8.27.21", echoFrames, Failed},
+		{"a subprotocol that is no token", "8.25.3", echoFrames, Failed},
+		{"another spelling of 13", "8.17.12", echoFrames, Failed},
+		{"a key that is no base64", "8.15.10", echoFrames, NonStrict}, // RFC 6455, 4.2.2: it need not be decoded
 		{"a malformed offer", "13.25.1", echoFrames, Failed},
 		{"an empty member", "8.3.5", func(conn net.Conn) {
 			conn.Read(make([]byte, 4096))

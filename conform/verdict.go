@@ -13,7 +13,7 @@ const (
 	OK            Verdict = iota
 	Informational         // the RFC leaves the choice, or the peer has a limit that it announced (1009) or documents
 	Unimplemented         // the peer does not have what the case is about, and need not
-	NonStrict             // harmless, or too late, or not what the RFC says that SHOULD be
+	NonStrict             // not what the RFC says that SHOULD be, or too late, or a wrong of the other side is let pass that does no harm
 	Failed
 )
 

@@ -6,9 +6,17 @@ package main
 var reasons = []reason{
 	// What nearly all do, and which rule is plain
 	{
-		role: "server", cases: "8.27 13.25", note: `^it accepted a handshake that it must refuse$`,
-		what: "Extensions that are malformed are passed over", rule: "RFC 6455, 9.1: who receives malformed extensions MUST fail the connection",
-		why: "What is not understood in the field is left out. Nothing of it is agreed to, so that no harm is done; the sentence is plain nevertheless.",
+		role: "server", cases: "8.25 8.27 13.25", note: `^it accepted a handshake that it must refuse$`,
+		what: "Lists of extensions or subprotocols that are malformed are passed over", rule: "RFC 6455, 9.1: who receives malformed extensions MUST fail the connection; 4.2.1: a handshake that breaks the grammar MUST be refused",
+		why: "What is not understood in the field is left out. Nothing of it is agreed to, so that no harm is done; the sentences are plain nevertheless.",
+	},
+	{
+		role: "client", cases: "8.52.8", note: `accepted an answer`,
+		what: "An answer with an empty list of extensions is taken", rule: "RFC 6455, 9.1: a list has one extension at least; who receives another MUST fail the connection", why: "No harm is done.",
+	},
+	{
+		role: "server", cases: "8.17.12 8.17.13 8.17.15 8.17.16", note: `accepted a handshake`,
+		what: "The version is read as a number", rule: "RFC 6455, 4.2.1 and 4.3: 13, without zeros, signs or fractions",
 	},
 	{
 		cases: "8.3.5 8.41.11 13.32.15", note: `refused a right handshake|came the end of the stream|came close|does not take a right answer`,
@@ -312,10 +320,6 @@ var reasons = []reason{
 	{
 		note: `^it takes a (length that is longer than need be|(ping|pong|Close) with a long length)$`,
 		what: "Lengths in more bytes than need be are taken", rule: "RFC 6455, 5.2: the minimal number of bytes MUST be used, which is said to the sender",
-	},
-	{
-		note: `malformed|names at least one extension`,
-		what: "Lists of subprotocols or extensions that are empty, or malformed, are passed over", rule: "RFC 6455, 4.2.1 and 9.1: what breaks the grammar of the handshake MUST be refused", why: "No harm is done.",
 	},
 	{
 		note: `does not understand an offer`,
