@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -144,13 +145,10 @@ func (t *tunnel) ignore() {
 // getAll gets what the server sends until the session ends, which is io.EOF, or
 // nobody wants it any more.
 func (t *tunnel) getAll() error {
-	ctx, cancel := context.WithCancel(t.ctx)
-	defer cancel()
-	go t.stopGetting(ctx, cancel)
 	var p patience
 	for {
 		began, before := time.Now(), t.got
-		again, err := t.get(ctx)
+		again, err := t.get(t.getting)
 		if err != nil {
 			return err
 		}
@@ -158,28 +156,10 @@ func (t *tunnel) getAll() error {
 			p = patience{}
 		}
 		switch {
-		case again && !p.failed(ctx):
+		case again && !p.failed(t.getting):
 			return errLost
-		case !again && t.got == before && time.Since(began) < soon && !p.pause(ctx):
+		case !again && t.got == before && time.Since(began) < soon && !p.pause(t.getting):
 			return errLost
-		}
-	}
-}
-
-// stopGetting calls cancel when what comes is not wanted any more.
-func (t *tunnel) stopGetting(ctx context.Context, cancel func()) {
-	for {
-		t.mu.Lock()
-		over, changes := t.closed || t.err != nil, t.changesLocked()
-		t.mu.Unlock()
-		if over {
-			cancel()
-			return
-		}
-		select {
-		case <-changes:
-		case <-ctx.Done():
-			return
 		}
 	}
 }
@@ -278,6 +258,7 @@ func (t *tunnel) copy(body io.Reader) error {
 // events hands on the events of a body.
 func (t *tunnel) events(body io.Reader) error {
 	lines := bufio.NewReaderSize(body, 2*pieceSize)
+	var p []byte
 	for {
 		line, err := lines.ReadSlice('\n')
 		if err == io.EOF {
@@ -285,15 +266,14 @@ func (t *tunnel) events(body io.Reader) error {
 		} else if err != nil {
 			return err
 		}
-		data, ok := strings.CutPrefix(strings.TrimSpace(string(line)), "data:")
+		data, ok := bytes.CutPrefix(line, []byte("data:"))
 		if !ok {
 			continue
 		}
-		p, err := base64.StdEncoding.DecodeString(strings.TrimSpace(data))
-		if err != nil {
+		if p, err = base64.StdEncoding.AppendDecode(p[:0], bytes.TrimSpace(data)); err != nil {
 			return err
 		}
-		if !t.give(p) {
+		if len(p) > 0 && !t.give(p) {
 			return net.ErrClosed
 		}
 		t.got += int64(len(p))

@@ -2,8 +2,8 @@ package fallback
 
 import (
 	"log"
-	"net"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -34,7 +34,7 @@ type Options struct {
 	User func(r *http.Request) (name string, any bool)
 
 	// Client names the client of a request where something is counted for each:
-	// nil is the address without the port.
+	// nil is its IPv4 address, or the /64 of its IPv6 address.
 	Client func(r *http.Request) string
 
 	// Sessions are those that the handler shares with others: nil is a set of its
@@ -65,10 +65,17 @@ const (
 	pieceSize = 32 << 10         // of what is read or written at once
 )
 
+// clientOf is an IPv4 address, or the /64 of an IPv6 address, as one machine has all
+// of one.
 func clientOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
-	return host
+	ip := a.Addr().Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	p, _ := ip.Prefix(64)
+	return p.String()
 }

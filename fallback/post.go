@@ -1,6 +1,7 @@
 package fallback
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -90,23 +91,28 @@ func (s *session) body(p *poster, r *http.Request, at int64) (status int, err er
 	limit := at + int64(s.window)
 	patience := time.Now().Add(roomTime)
 	for {
-		n, err := r.Body.Read(buf[:])
+		n, end := r.Body.Read(buf[:])
+		if end == io.EOF {
+			// net/http now waits for the client to go, and would take the deadline for that.
+			p.rc.SetReadDeadline(time.Time{})
+		}
 		fits := min(int64(n), limit-at)
-		if status, full, err := s.append(p, buf[:fits], at, patience); err != nil || full {
+		if status, full, err := s.append(p, buf[:fits], at, patience, end == nil); err != nil || full {
 			return status, err
 		}
 		if at += fits; fits < int64(n) {
 			return http.StatusRequestEntityTooLarge, errLong
 		}
-		if err != nil { // the end, or a client that is gone and is not told anything
+		if end != nil { // or a client that is gone and is not told anything
 			return 0, nil
 		}
 	}
 }
 
 // append puts bytes, the first of which has the position at, behind those that are
-// there. It waits for room until the limit, and then reports that there is none.
-func (s *session) append(p *poster, b []byte, at int64, limit time.Time) (status int, full bool, err error) {
+// there. It waits for room until the limit, and then reports that there is none. more
+// says whether p reads on.
+func (s *session) append(p *poster, b []byte, at int64, limit time.Time, more bool) (status int, full bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.reading = false
@@ -128,7 +134,7 @@ func (s *session) append(p *poster, b []byte, at int64, limit time.Time) (status
 		}
 		switch {
 		case len(b) == 0:
-			p.reading = true
+			p.reading = more
 			return 0, false, nil
 		case over(limit):
 			return 0, true, nil

@@ -288,6 +288,19 @@ func TestFB6_Fresh(t *testing.T) {
 	})
 }
 
+// FB6: one machine has many addresses of IPv6.
+func TestFB6_Clients(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:1": "192.0.2.1", "[::ffff:192.0.2.1]:2": "192.0.2.1", "@": "@", "": "",
+		"[2001:db8::1]:1": "2001:db8::/64", "[2001:db8::ffff:1]:2": "2001:db8::/64", "[2001:db8:0:1::1]:1": "2001:db8:0:1::/64",
+		"[fe80::1%eth0]:1": "fe80::/64",
+	} {
+		if got := clientOf(&http.Request{RemoteAddr: remote}); got != want {
+			t.Errorf("%s: %s, want %s", remote, got, want)
+		}
+	}
+}
+
 // A handshake that is not answered yet counts too; one that was refused does not.
 func TestFreshOpening(t *testing.T) {
 	var refuses bool

@@ -21,6 +21,9 @@ type tunnel struct {
 	ctx    context.Context // of all requests
 	cancel func()
 
+	getting context.Context // of GETs: nobody wants what comes when it has ended
+	stop    func()
+
 	// mu guards the following too.
 	head []byte // of the handshake, until it is whole
 	asks bool   // the session is being opened, or is open
@@ -50,6 +53,7 @@ func newTunnel(base *url.URL, o *DialOptions) *tunnel {
 	var release func()
 	t.http, release = o.transport()
 	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.getting, t.stop = context.WithCancel(t.ctx)
 	context.AfterFunc(t.ctx, release)
 	return t
 }
@@ -92,6 +96,7 @@ func (t *tunnel) Close() error {
 		return net.ErrClosed
 	}
 	t.closed = true
+	t.stop()
 	if t.open {
 		time.AfterFunc(leaveTime, t.cancel)
 	} else {
@@ -108,6 +113,7 @@ func (t *tunnel) fail(err error) {
 	if t.err == nil && !t.closed {
 		t.err = err
 	}
+	t.stop()
 	t.changeLocked()
 }
 
