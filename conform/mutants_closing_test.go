@@ -139,7 +139,11 @@ func closingMutants() []mutant {
 		{name: "the server does not end TCP", guards: "7.20", roles: ForServers, damage: damage{ends: func(*middle, bool) bool { return false }}},
 		{name: "the server ends TCP late", guards: "7.20.1", roles: ForServers, damage: damage{ends: func(*middle, bool) bool { elapse(2 * time.Second); return true }}},
 		{name: "the client does not end TCP", guards: "7.1.1", roles: ForClients, damage: damage{ends: func(*middle, bool) bool { return false }}},
-		{name: "TCP is reset", guards: "7.1.1", roles: ForServers, damage: damage{ends: func(m *middle, _ bool) bool { m.reset(); return false }}},
+		{name: "TCP is reset", guards: "7.1.1", roles: ForServers, damage: damage{ends: func(m *middle, _ bool) bool {
+			elapse(time.Millisecond) // what was sent has come
+			m.reset()
+			return false
+		}}},
 		{name: "a failed connection gets no Close", guards: "3.1 4.1 5.9", damage: ownClose(none)},
 		{name: "a failed connection gets 1000", guards: "3.1 4.1", damage: ownClose(fail(1000))},
 		{name: "a failed connection gets 1011", guards: "3.1 4.1", damage: ownClose(fail(1011))},

@@ -170,7 +170,7 @@ func framingMutants() []mutant {
 		{name: "the mask begins anew with every read", guards: "9.1.1", roles: ForServers, damage: damage{
 			opens: func(*middle, *frame) bool { return true },
 			reads: func(m *middle, p []byte) []byte {
-				if f := m.in.f; f != nil && f.mask == always {
+				if f := m.in.f; f != nil && f.mask == always && *f.claim > 125 { // floods of small ones are cut by chance
 					for i, b := range f.key {
 						m.in.key[(m.in.pos+i)&3] = b
 					}

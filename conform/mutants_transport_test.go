@@ -73,7 +73,17 @@ func transportMutants() []mutant {
 			},
 		}},
 		{name: "the end of the stream is not seen", guards: "15.3.5 15.4.1", damage: damage{
-			lost: func(m *middle) []byte { elapse(20 * time.Second); return nil },
+			gets: func(m *middle, f frame) []frame {
+				m.flags["closed"] = m.flags["closed"] || isClose(&f)
+				return []frame{f}
+			},
+			hold: wholeClose,
+			lost: func(m *middle) []byte {
+				if !m.flags["closed"] { // whether it is waited for then is up to chance
+					elapse(20 * time.Second)
+				}
+				return nil
+			},
 		}},
 		{name: "connections are served one by one", guards: "9.16 9.17 15.7.1 16.1 16.4 16.6.2", roles: ForServers, single: true, fresh: func() damage {
 			var mu sync.Mutex // guards busy
