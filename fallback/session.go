@@ -48,7 +48,7 @@ const (
 	countedEnded         // unread bytes are left of it
 )
 
-// end is the position behind the last byte for the client.
+// endLocked is the position behind the last byte for the client.
 func (s *session) endLocked() int64 { return s.acked + int64(len(s.out)) }
 
 // Write takes the handler's answer to the handshake first.
@@ -132,8 +132,10 @@ func (s *session) tellLocked() {
 		s.forgetLocked()
 		return
 	}
-	s.told = true
-	s.armLocked(lastTime)
+	if !s.told {
+		s.told = true
+		s.armLocked(lastTime)
+	}
 }
 
 // forgetLocked: nobody finds the session any more.
