@@ -289,6 +289,9 @@ func (s *Server) drain() {
 	}
 	dropped := s.conns.drain(ctx, spread)
 	stopped.Wait() // no request is answered from here on
+	for _, g := range all {
+		g.release()
+	}
 	s.conns.settle(grace)
 	dropped += s.conns.drain(ctx, 0) // those whose handshake was under way
 	if dropped > 0 {
@@ -329,7 +332,6 @@ func (g *generation) end(ctx context.Context) {
 	g.inlet.Close()
 	g.closeFresh()
 	<-stopped
-	g.release()
 }
 
 // Close makes Serve drain and return. It does not wait for that. Without Serve
