@@ -99,7 +99,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, q *query) {
 		return
 	}
 	if h.user != nil {
-		if user, any := h.user(r); any && !(s.known && user == s.user) {
+		if user, any := h.user(r); any && !s.isOf(user) {
 			refuse(w, http.StatusForbidden, errUser)
 			return
 		}

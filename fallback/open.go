@@ -42,13 +42,24 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, q *query) {
 		return
 	}
 	stop := context.AfterFunc(r.Context(), func() { s.abort(errAborted) })
-	go h.ask(o, disguised(r, ctx, q))
+	hs := disguised(r, ctx, q)
+	whose := hs
+	if h.user != nil {
+		whose = hs.Clone(ctx) // the handler may take credentials out
+	}
+	go h.ask(o, hs)
 	<-o.done
 	stop()
 	if o.answer == nil || o.answer.StatusCode != http.StatusSwitchingProtocols {
 		s.abort(errRefused)
 		o.refuse()
 		return
+	}
+	if h.user != nil { // only now, so that the handler behind has said what it thinks of them
+		name, any := h.user(whose)
+		s.mu.Lock()
+		s.user, s.known = name, any && name != ""
+		s.mu.Unlock()
 	}
 	body, _ := json.Marshal(&opened{
 		Session: s.id, Protocol: o.tell(), Poll: h.poll.Milliseconds(), Window: h.window,
@@ -65,11 +76,6 @@ func (h *handler) newSession(r *http.Request) *session {
 	var ok bool
 	if s.local, ok = r.Context().Value(http.LocalAddrContextKey).(net.Addr); !ok {
 		s.local = address(r.Host)
-	}
-	if h.user != nil {
-		if name, any := h.user(r); any && name != "" {
-			s.user, s.known = name, true
-		}
 	}
 	return s
 }

@@ -30,7 +30,8 @@ type Options struct {
 	// User, if set, says whose credentials a request carries, "" for some that are
 	// not valid, and whether it carries any. A request whose user is not that of
 	// the one that opened the session is answered 403; one without credentials is
-	// not, as knowing the session's name is enough.
+	// not, as knowing the session's name is enough. Of an open it is called with the
+	// handshake that the handler behind has accepted.
 	User func(r *http.Request) (name string, any bool)
 
 	// Client names the client of a request where something is counted for each:

@@ -20,10 +20,10 @@ type session struct {
 	of       *Sessions
 	id, path string
 	client   string // for counting
-	user     string
-	known    bool // user is somebody's name
 
 	// mu guards the following too.
+	user    string
+	known   bool     // user is somebody's name
 	opening *opening // until it is settled
 	cancel  func()   // of the handler's context
 
@@ -50,6 +50,13 @@ const (
 
 // endLocked is the position behind the last byte for the client.
 func (s *session) endLocked() int64 { return s.acked + int64(len(s.out)) }
+
+// isOf reports whether the session is a user's.
+func (s *session) isOf(user string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known && s.user == user
+}
 
 // Write takes the handler's answer to the handshake first.
 func (s *session) Write(p []byte) (n int, err error) {

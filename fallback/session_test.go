@@ -101,6 +101,19 @@ func TestEnded(t *testing.T) {
 		h.want("DELETE", v.delete(), 204)
 		h.want("DELETE", v.delete(), 404)
 
+		v = h.open() // the time runs from the end on, also while it is asked for
+		v.get("at=0&mode=poll&wait=0")
+		h.pass(20 * time.Second)
+		s := v.stream("at=0&mode=stream", greeting)
+		h.pass(10 * time.Second)
+		v.says("abc")
+		v.conn.Close()
+		s.wantsEnd("abc")
+		h.pass(idleTime - time.Nanosecond)
+		h.want("just in time", v.get("at=0&mode=poll"), 200)
+		h.pass(time.Nanosecond)
+		h.want("30 s are over", v.get("at=0&mode=poll"), 404)
+
 		v = h.open()
 		v.conn.Close()
 		if err := v.conn.Close(); err != net.ErrClosed {
