@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"encoding/base64"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -151,8 +149,8 @@ func TestFB10_LastEventID(t *testing.T) {
 	})
 }
 
-// The table: mode=poll.
-func TestPoll(t *testing.T) {
+// The table: mode=poll. FB14: an answer that was lost is there still.
+func TestFB14_Poll(t *testing.T) {
 	everyHTTP(t, nil, nil, nil, func(h *house) {
 		v := h.open()
 		timed := func(what, rest string, status int, wait time.Duration) *answer {
@@ -238,16 +236,16 @@ func TestFB16_ReplacedWriting(t *testing.T) {
 					return r.Body
 				}
 				body := stalled()
-				if h.serving() == 0 {
+				if h.serving.Load() == 0 {
 					h.t.Fatal("it is not stalled")
 				}
 				defer stalled().Close()
 				h.pass(time.Second)
-				if n := h.serving(); n != 1 {
+				if n := h.serving.Load(); n != 1 {
 					t.Errorf("%d GETs are served", n)
 				}
 				h.pass(defaultPoll + takeTime)
-				if n := h.serving(); n != 0 {
+				if n := h.serving.Load(); n != 0 {
 					t.Errorf("%d GETs are served after a minute of nothing", n)
 				}
 				body.Close()
@@ -359,21 +357,6 @@ func TestFB11_FB15_Headers(t *testing.T) {
 		check("open", h.do("GET", "curlew=open", ""))
 		check("page", h.do("GET", "curlew=open", "", "Origin", "https://evil.example"))
 	})
-}
-
-// serving counts the GETs that are being answered.
-func (h *house) serving() (n int) {
-	h.sessions.mu.Lock()
-	all := slices.Collect(maps.Values(h.sessions.byID))
-	h.sessions.mu.Unlock()
-	for _, s := range all {
-		s.mu.Lock()
-		if s.get != nil {
-			n++
-		}
-		s.mu.Unlock()
-	}
-	return n
 }
 
 // A ResponseWriter that cannot flush still serves all that comes, an answer at a time.

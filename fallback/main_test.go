@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,7 @@ type house struct {
 	base     string        // the endpoint's URL
 	conns    chan net.Conn // those that accept has taken over
 	logged   *record
+	serving  atomic.Int32 // GETs that are being answered
 }
 
 // A record is what a logger was told.
@@ -71,7 +73,14 @@ func build(t *testing.T, next http.Handler, o *Options, set func(h *house), f fu
 		if next == nil {
 			next = http.HandlerFunc(h.accept)
 		}
-		h.srv = &http.Server{Handler: Handler(next, &with), ErrorLog: log.New(h.logged, "", 0)}
+		inner := Handler(next, &with)
+		h.srv = &http.Server{ErrorLog: log.New(h.logged, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "GET" {
+				h.serving.Add(1)
+				defer h.serving.Add(-1)
+			}
+			inner.ServeHTTP(w, r)
+		})}
 		tr := &http.Transport{DialContext: h.network.DialContext, DisableCompression: true}
 		h.client = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		if set != nil {

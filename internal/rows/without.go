@@ -2,18 +2,17 @@ package rows
 
 // What rows wait for.
 const (
-	http2    = "HTTP/2 is not offered yet"
-	http3    = "HTTP/3 is not offered yet"
-	hub      = "the hub is being made, and its tests name rows as they come"
-	cluster  = "a hub has one node yet"
-	fallback = "sessions over plain HTTP are being made, and their tests name rows as they come"
-	admin    = "there is no administration over the network, and no status page"
-	budget   = "nothing bounds the memory of all connections together yet; their number (limits.connections) and what each may hold do"
+	http2   = "HTTP/2 is not offered yet"
+	http3   = "HTTP/3 is not offered yet"
+	hub     = "the hub is being made, and its tests name rows as they come"
+	cluster = "a hub has one node yet"
+	admin   = "there is no administration over the network, and no status page"
+	budget  = "nothing bounds the memory of all connections together yet; their number (limits.connections) and what each may hold do"
 )
 
 // Without are the rows, or families, that have no test, and why.
 var Without = map[string]string{
-	"H2-": http2, "H3-": http3, "HB": hub, "FB": fallback,
+	"H2-": http2, "H3-": http3, "HB": hub,
 	"HB11": cluster, "HB12": cluster, "HB13": cluster, "HB14": cluster, "HB15": cluster, "HB16": cluster, "HB17": cluster, "HB18": cluster, "HB19": cluster, "HB20": cluster, "HB21": cluster, "HB22": cluster,
 
 	"FR34": budget, "PD18": budget, "RX4": budget, "RX5": budget,
