@@ -40,10 +40,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, s *session, q *que
 		return
 	}
 	defer s.finish(g)
-	// That of the http.Server may be shorter than the wait; when it is over net/http
-	// takes the client for gone.
-	g.rc.SetReadDeadline(time.Time{})
-	g.extend()
+	g.extend() // that of the http.Server may be shorter than the wait
 	if q.mode == "poll" {
 		if q.wait >= 0 {
 			g.silence = min(h.poll, q.wait)

@@ -14,7 +14,10 @@ import (
 // it; its context ends with the session.
 //
 // HTTP/1.1 and HTTP/2 are served, through proxies that pass on what they are
-// given as it comes; of one that holds answers back the client learns by itself.
+// given as it comes; of one that holds answers back the client learns by itself. The
+// ResponseWriter is net/http's, or leads to it as http.ResponseController has it:
+// else nothing is given before its answer ends, and a client that does not read is
+// never cut off.
 func Handler(next http.Handler, o *Options) http.Handler {
 	if o == nil {
 		o = &Options{}

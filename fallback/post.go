@@ -1,7 +1,6 @@
 package fallback
 
 import (
-	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -92,10 +91,6 @@ func (s *session) body(p *poster, r *http.Request, at int64) (status int, err er
 	patience := time.Now().Add(roomTime)
 	for {
 		n, end := r.Body.Read(buf[:])
-		if end == io.EOF {
-			// net/http now waits for the client to go, and would take the deadline for that.
-			p.rc.SetReadDeadline(time.Time{})
-		}
 		fits := min(int64(n), limit-at)
 		if status, full, err := s.append(p, buf[:fits], at, patience, end == nil); err != nil || full {
 			return status, err
