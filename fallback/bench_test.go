@@ -3,7 +3,11 @@ package fallback
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"curlew.example/curlew"
@@ -68,4 +72,32 @@ func BenchmarkFlow(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkIdle tells what a session costs that nobody speaks in.
+func BenchmarkIdle(b *testing.B) {
+	for name, ws := range map[string]http.Handler{"curlew": echoes(nil), "net.Conn": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, _ := http.NewResponseController(w).Hijack()
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
+	})} {
+		b.Run(name, func(b *testing.B) {
+			n := 0
+			h := Handler(ws, &Options{Client: func(*http.Request) string { n++; return strconv.Itoa(n / maxFresh) }})
+			before, goroutines := heap(), runtime.NumGoroutine()
+			for b.Loop() {
+				r := httptest.NewRequest("POST", "/?curlew=open", nil)
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			b.ReportMetric(float64(heap()-before)/float64(b.N), "held-B/op")
+			b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/float64(b.N), "goroutines/op")
+			runtime.KeepAlive(h)
+		})
+	}
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
 }
