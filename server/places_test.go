@@ -157,7 +157,7 @@ func TestPlacesComeBack(t *testing.T) {
 func TestRX1RX2Connections(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[string]string{"connections: 3": "503", "connectionsPerIP: 3": "429", "connections: 3, connectionsPerIP: 3": "429"} {
-		both(t, `limits: { `+limit+` }, routes: [{ match: '/echo', handler: 'echo' }, `+
+		both(t, `limits: { `+limit+` }, timeouts: { handshake: 'never' }, routes: [{ match: '/echo', handler: 'echo' }, `+
 			`{ handler: 'respond', respond: { body: 'fine' } }]`, func(t *testing.T, r *running) {
 			for range 3 {
 				ws, a := r.ask("/echo")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,17 +202,19 @@ func TestRowHandshake(t *testing.T) {
 	}
 }
 
-// floods sends 11 messages of 1000 bytes when it gets one, in one go, and says how
-// that went.
-func floods(result chan<- []error) route.Constructor {
+// floods sends one message that the stream does not take at once, then 11 of 1000
+// bytes, and says how these went.
+func floods(result *atomic.Pointer[[]error]) route.Constructor {
 	ev := &curlew.Events{Message: func(c *curlew.Conn, _ curlew.Type, _ []byte) {
+		c.Send(curlew.Binary, make([]byte, 200_000))
+		synctest.Wait() // it is being written, and the queue is empty
 		var list []error
 		for i := range 11 {
 			p := make([]byte, 1000)
 			p[0] = byte(i)
 			list = append(list, c.Send(curlew.Binary, p))
 		}
-		result <- list
+		result.Store(&list)
 	}}
 	return func(_ *site.Route, ws route.Endpoint) (http.Handler, error) {
 		return ws(func(*http.Request) (*curlew.Events, error) { return ev, nil }), nil
@@ -245,19 +248,22 @@ func TestRowQueue(t *testing.T) {
 			if c.top != "" {
 				text = said(c.top) + ", " + text
 			}
-			results := make(chan []error, 1)
-			inBubble(t, "", text, map[string]route.Constructor{"floods": floods(results)}, func(t *testing.T, b *bubble) {
+			var result atomic.Pointer[[]error]
+			inBubble(t, "", text, map[string]route.Constructor{"floods": floods(&result)}, func(t *testing.T, b *bubble) {
 				p, _ := b.peer("/")
 				p.Send(wstest.Text("go"))
-				list, w := <-results, want[c.want]
+				b.pass(time.Second)
+				list, w := *result.Load(), want[c.want]
 				for i, err := range list {
 					if wantErr := map[bool]error{true: w.err}[i == 10]; !errors.Is(err, wantErr) {
 						t.Errorf("Send %d: %v, want %v", i, err, wantErr)
 					}
 				}
 				if c.want == "close" {
-					p.WantClose("one too many", frame.PolicyViolation, wstest.AnyReason)
+					wantEnd(t, p, frame.PolicyViolation, "send queue full")
 					return
+				}
+				for !p.Next("the first one").Fin {
 				}
 				for i := range 11 {
 					if i != w.missing {
