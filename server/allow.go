@@ -11,16 +11,15 @@ import (
 // which it has answered.
 type guard func(w http.ResponseWriter, r *http.Request) bool
 
-// guardOf returns the guard of a route, or of what no route answers; the key is what
-// it is known by to the next generation.
-func (g *generation) guardOf(key string, a *site.Access) guard {
-	allow, deny, limit := &a.Allow, &a.Deny.Value, g.rateOf(key, &a.Rate)
+// addressesOf returns the guard of what is said of addresses.
+func addressesOf(a *site.Access) guard {
+	allow, deny := &a.Allow, &a.Deny.Value
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if from := route.Address(r); allow.Set() && !allow.Value.Contains(from) || deny.Contains(from) {
 			http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
 			return false
 		}
-		return limit.admit(w, r)
+		return true
 	}
 }
 

@@ -25,6 +25,10 @@ type answer struct {
 	body    *body         // of the request; nil if it has none
 	interim bool          // the client may be sent answers of 1xx
 
+	session bool // it is for a session of the fallback
+	opens   bool // or for who opens one
+	paced   bool // the handler sets the deadlines
+
 	private bool   // it is for one user
 	user    string // who that is: a stranger's text
 	why     error  // why nobody may have it
@@ -59,6 +63,9 @@ func (a *answer) use(headers site.Headers, times *site.Timeouts) {
 // progress gives the client another while to take bytes. Before the first ones
 // net/http may wait for the rest of a body.
 func (a *answer) progress() {
+	if a.paced {
+		return
+	}
 	var t time.Time
 	if a.write > 0 {
 		t = time.Now().Add(a.write)

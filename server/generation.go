@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"curlew.example/curlew"
 	"curlew.example/curlew/server/auth"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
@@ -67,7 +68,8 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 		g.tls, g.issuer, err = s.newTLS(from.TLS)
 		collect(from.TLS.From, err)
 	}
-	table := &route.Table{Pass: g.guardOf("", &from.Access)}
+	may, rate := addressesOf(&from.Access), g.rateOf("", &from.Access.Rate)
+	table := &route.Table{Pass: func(w http.ResponseWriter, r *http.Request) bool { return may(w, r) && rate.admit(w, r) }}
 	for _, r := range from.Routes {
 		h, err := g.newHandler(r)
 		if err == nil {
@@ -100,7 +102,11 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	if construct == nil {
 		return nil, r.Handler.From.Errorf("no handler %q in this program", r.Handler.Value)
 	}
-	h, err := construct(r, g.endpoint(r))
+	ws, sockets := g.endpoint(r), false
+	h, err := construct(r, func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
+		sockets = true
+		return ws(f)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -113,13 +119,22 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	}
 	headers, times := r.Headers, &r.Timeouts
 	h = authenticated(h, users)
-	h = guarded(limited(h, r.Timeouts.Request.Value), g.guardOf(routeKey(r), &r.Access))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h = guarded(limited(h, r.Timeouts.Request.Value), g.rateOf(routeKey(r), &r.Access.Rate).admit)
+	carried := sockets && r.Fallback.Value
+	if carried {
+		h = g.carried(r, h, users)
+	}
+	h = guarded(h, addressesOf(&r.Access))
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a, ok := w.(*answer); ok {
 			a.use(headers, times)
 		}
 		h.ServeHTTP(w, r)
-	}), nil
+	})
+	if carried {
+		return route.Carried{Handler: all}, nil
+	}
+	return all, nil
 }
 
 // release lets handlers give back what they hold. No request comes any more.

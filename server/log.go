@@ -25,7 +25,7 @@ func (s *Server) mayLog(now time.Time) (ok bool, missed int) {
 }
 
 // logged writes a line for each request that is answered. A query can hold
-// secrets and is left out. via is the proxy that passed it on, if any. Refusals are
+// secrets, names of sessions among them, and is left out. via is the proxy that passed it on, if any. Refusals are
 // cheap to cause, so they are few a second.
 func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time) {
 	status := a.status
@@ -37,6 +37,9 @@ func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time)
 		slog.String("path", printable(r.URL.Path)), slog.Int("status", status),
 		slog.Int64("bytes", a.size), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000), slog.String("from", strings.TrimSuffix(r.RemoteAddr, ":0")),
 	}
+	if a.opens {
+		attrs = append(attrs, slog.Bool("fallback", true))
+	}
 	if !a.finished { // by the backend of a proxy, by a mistake of a handler
 		attrs = append(attrs, slog.Bool("cut", true))
 	}
@@ -46,6 +49,10 @@ func (s *Server) logged(a *answer, r *http.Request, via string, began time.Time)
 	}
 	if name := subject(r); name != "" {
 		attrs = append(attrs, slog.String("client", name))
+	}
+	if a.session { // a message may make one
+		s.log.Debug("request of a session", attrs...)
+		return
 	}
 	if status >= 400 {
 		ok, dropped := s.mayLog(began)

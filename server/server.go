@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/fallback"
 	"curlew.example/curlew/server/auth"
 	"curlew.example/curlew/server/internal/logs"
 	"curlew.example/curlew/server/route"
@@ -43,6 +44,7 @@ type Server struct {
 	conns    conns
 	costs    *auth.Costs
 	expiries expiries
+	sessions fallback.Sessions
 
 	connections, refusing places // of connections: those in order, and those that are refused
 

@@ -79,7 +79,7 @@ func authenticated(h http.Handler, guard *auth.Guard) http.Handler {
 		return h
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a, _ := w.(*answer)
+		a := answerOf(w, r)
 		user, no := guard.Check(r, route.Client(r))
 		if no != nil {
 			for name, values := range no.Header {

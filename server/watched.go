@@ -178,8 +178,12 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// connOf returns the connection of a request, nil in tests without one.
+// connOf returns the connection of a request, nil in tests without one, and for a
+// handshake that stands for an open of the fallback.
 func connOf(r *http.Request) *watched {
+	if r.Context().Value(openKey{}) != nil {
+		return nil
+	}
 	w, _ := r.Context().Value(connKey{}).(*watched)
 	return w
 }

@@ -8,7 +8,9 @@
 //	hash.go     what passwords are stored as
 //	costs.go    what checking them may cost
 //	known.go    which of them were right
+//	credentials.go  what a request carries, as a digest
 //	token.go    where a token stands in a request
+//	tokens.go   tokens without a Guard
 //	jwt.go      whether a token is good
 //	keys.go     what it must be signed with
 //	secret.go   of that, a secret
@@ -17,6 +19,7 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -49,6 +52,7 @@ type Guard struct {
 	from  []source
 	roles []string
 	ask   []string // values of WWW-Authenticate
+	salt  [16]byte // of digests
 }
 
 // New reads the files. Its error says what is wrong with them.
@@ -59,6 +63,7 @@ func New(o *Options) (*Guard, error) {
 		realm = "site"
 	}
 	realm = strconv.Quote(realm)
+	rand.Read(g.salt[:])
 	var err error
 	if o.Users != "" {
 		if g.basic, err = newBasic(o); err != nil {
@@ -142,11 +147,17 @@ func (g *Guard) user(r *http.Request, tokens []string, client netip.Prefix) (*Us
 		}
 	}
 	if g.basic != nil && len(lines) == 1 {
-		if scheme, _, _ := strings.Cut(lines[0], " "); strings.EqualFold(scheme, "Basic") {
+		if isBasic(lines[0]) {
 			return g.basic.verify(r, client)
 		}
 	}
 	return nil, err
+}
+
+// isBasic reports whether a line of Authorization has a password. RFC 7617, 2.
+func isBasic(line string) bool {
+	scheme, _, _ := strings.Cut(line, " ")
+	return strings.EqualFold(scheme, "Basic")
 }
 
 // userKey is the key of the *User in the context of a request.

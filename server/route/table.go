@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"curlew.example/curlew/fallback"
 	"curlew.example/curlew/server/site"
 )
 
@@ -22,6 +23,19 @@ type entry struct {
 	*rule
 	from    site.Place
 	handler http.Handler
+	carried bool
+}
+
+// A Carried is a handler whose WebSockets the fallback carries too: requests of the
+// fallback come to it whatever their method is, if a handshake would, which is a GET.
+type Carried struct{ http.Handler }
+
+// answers reports whether the methods of the route allow a request.
+func (e *entry) answers(r *http.Request) bool {
+	if e.carried && fallback.Is(r) {
+		return e.method(http.MethodGet)
+	}
+	return e.method(r.Method)
 }
 
 // Add puts a route behind those that are there.
@@ -30,7 +44,8 @@ func (t *Table) Add(r *site.Route, h http.Handler) error {
 	if err != nil {
 		return err
 	}
-	t.entries = append(t.entries, entry{m, r.From, h})
+	_, carried := h.(Carried)
+	t.entries = append(t.entries, entry{m, r.From, h, carried})
 	return nil
 }
 
@@ -68,7 +83,7 @@ func (t *Table) Find(r *http.Request) Found {
 		if !ok || e.plain && r.TLS != nil {
 			continue
 		}
-		if !e.method(r.Method) {
+		if !e.answers(r) {
 			allow = append(allow, e.methods...)
 			continue
 		}
@@ -95,7 +110,7 @@ func (t *Table) belongsElsewhere(r *http.Request, host string, p *path, i int) b
 	for _, q := range p.spellings() {
 		j := slices.IndexFunc(t.entries, func(e entry) bool {
 			_, ok := e.path(&q.path)
-			return ok && e.host(host) && !(e.plain && r.TLS != nil) && e.method(r.Method)
+			return ok && e.host(host) && !(e.plain && r.TLS != nil) && e.answers(r)
 		})
 		if j >= 0 && j < i || j != i && q.out {
 			return true

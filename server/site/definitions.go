@@ -23,7 +23,8 @@ func (s *Site) fields() []field {
 		doc: "The proxies in front, as ranges of addresses (`'10.0.0.0/8'`, `'::1'`), and `'unix'` for those that come by Unix sockets: " +
 			"what they say in `X-Forwarded-For`, `-Proto` and `-Host` of the client, its scheme and the host that it asked for is believed. " +
 			"Of a list of addresses the last one that is no trusted proxy's counts. They have to replace or remove what clients send in these fields."})
-	return append(list, later("hub", "clientScript", "fallback")...)
+	list = append(list, fallback(&s.Fallback))
+	return append(list, later("hub", "clientScript")...)
 }
 
 // fields are the keys of a route but those of its handler.
@@ -46,8 +47,14 @@ func (r *Route) fields() []field {
 		{name: "webSockets", to: r.WebSockets.group(), doc: "WebSockets of this route; what it does not say it inherits."},
 	}
 	list = append(list, common(&r.Origins, &r.Headers, &r.Access)...)
-	list = append(list, later("fallback")...)
+	list = append(list, fallback(&r.Fallback))
 	return append(list, atTop("", "listen", "tls", "log", "routes", "trustedProxies", "clientScript")...)
+}
+
+func fallback(p *Setting[bool]) field {
+	return field{name: "fallback", to: boolean(p), def: `true`,
+		doc: "The WebSockets of the route are there over plain HTTP too, for networks where upgrades cannot pass: at the same URL, `?curlew=…`, whatever " +
+			"`methods` says. All that holds for a handshake holds for opening a session. The handler `proxy` has it only where it is set; else such requests are passed on."}
 }
 
 // atTop defines keys that stand at the top level only.

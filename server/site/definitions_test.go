@@ -97,13 +97,13 @@ func TestKnownKeys(t *testing.T) {
 			want = append(want, prefix+name)
 		}
 	}
-	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies "+auth+" allow deny rate rate.requests rate.burst rate.per hub! clientScript! fallback!")
+	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies "+auth+" allow deny rate rate.requests rate.burst rate.per fallback hub! clientScript!")
 	add("tls.", "certificate key minVersion clientCA acme acme.domains acme.email acme.directory acme.cache")
 	add("log.", "level format requests")
 	add("limits.", limits+" head headers connections connectionsPerIP")
 	add("timeouts.", timeouts+" handshake drain")
 	add("webSockets.", webSockets)
-	add("routes.", "match pattern methods hosts handler limits timeouts webSockets origins headers "+auth+" allow deny rate rate.requests rate.burst rate.per fallback! "+
+	add("routes.", "match pattern methods hosts handler limits timeouts webSockets origins headers "+auth+" allow deny rate rate.requests rate.burst rate.per fallback "+
 		"listen^ tls^ log^ routes^ trustedProxies^ clientScript^")
 	add("routes.limits.", limits+" head^ headers^ connections^ connectionsPerIP^")
 	add("routes.timeouts.", timeouts+" handshake^ drain^")

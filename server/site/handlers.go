@@ -77,6 +77,7 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 		Origins:    s.Origins,
 		Access:     s.Access,
 		Headers:    slices.Clone(s.Headers),
+		Fallback:   s.Fallback,
 		Broadcast:  new(Broadcast),
 		Exec:       new(Exec),
 		File:       new(File),
@@ -103,6 +104,9 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 		return r
 	}
 	d.handler(r, n, handlers)
+	if r.Proxy != nil && !r.Fallback.Set() {
+		r.Fallback.Value = false // the backend may have its own
+	}
 	if r.Redirect != nil && r.Access.Auth == s.Access.Auth {
 		if _, secure := ToTLS(r.Redirect.To.Value); secure {
 			r.Access.Auth = nil // who comes without TLS is not asked for a password

@@ -86,6 +86,7 @@ auth.jwt.roles         | TestTokenRoles | TestTokenRoles | - | TestAuthInherited
 auth.role              | TestRoles | TestRoles, TestRolesOfARoute | TestRolesOfARoute | TestAuthInherited
 rate.requests          | TestRowsOnEveryHandler/rate.requests | TestRate, TestRateInTime | TestRowsOnEveryHandler/rate.requests, TestRate | TestRowsOnEveryHandler/rate.requests, TestRate
 rate.burst             | TestRateInTime | TestRate | TestRate | TestRate
+fallback               | TestFB_OnByDefault | TestFB_Routes | - | TestFB_Routes
 rate.per               | TestRate | TestRate | - | TestRate
 
 match                  | TestFirstMatchWins | TestFirstMatchWins, TestPatterns | - | -

@@ -42,6 +42,8 @@ type Site struct {
 
 	Access Access
 
+	Fallback Setting[bool] // WebSockets are there over plain HTTP too
+
 	// TrustedProxies are those whose X-Forwarded-* fields count.
 	TrustedProxies Setting[Ranges]
 
@@ -106,6 +108,7 @@ type Route struct {
 	Access     Access
 	Origins    Setting[[]string] // besides the server's own; "*" is every one
 	Headers    Headers
+	Fallback   Setting[bool] // WebSockets are there over plain HTTP too
 
 	handlers []field // the definitions of all handlers' settings
 }

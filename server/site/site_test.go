@@ -83,7 +83,7 @@ const everything = `{
         protocol: ['chat.v2', 'chat'], requireProtocol: true, ping: 'never', validateUTF: false, preserveFrames: true, whenFull: 'dropOldest',
         compression: { level: 6, minSize: '1 KB', serverContext: true, clientContext: true, windowBits: 12 },
     },
-    origins: ['https://example.com', 'HTTPS://*.Example.com:8443'], trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7', '::1', 'unix'], allow: 'all', deny: ['192.0.2.0/24'], rate: { requests: '20/s', burst: 40, per: 'route' }, auth: { role: 'admin', basic: { realm: 'here', users: 'users' }, jwt: { keys: { keys: [{ kty: 'oct', k: 'x' }] }, algorithms: 'HS256', issuer: 'i', audience: ['a', 'b'], leeway: '1 min', from: ['cookie:t', 'header'], roles: 'scope' } },
+    origins: ['https://example.com', 'HTTPS://*.Example.com:8443'], trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7', '::1', 'unix'], allow: 'all', deny: ['192.0.2.0/24'], rate: { requests: '20/s', burst: 40, per: 'route' }, auth: { role: 'admin', basic: { realm: 'here', users: 'users' }, jwt: { keys: { keys: [{ kty: 'oct', k: 'x' }] }, algorithms: 'HS256', issuer: 'i', audience: ['a', 'b'], leeway: '1 min', from: ['cookie:t', 'header'], roles: 'scope' } }, fallback: false,
     headers: { 'x-frame-options': 'DENY', 'X-Two': ['1', '2'], Server: 'Curlew' },
     routes: [
         { match: '/echo', handler: 'echo' },

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"curlew.example/curlew/fallback"
+	"curlew.example/curlew/server/auth"
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/server/site"
+)
+
+// carried gives the WebSockets of a route's handler over plain HTTP too. An open
+// comes by all that a handshake comes by: h is the whole of it. Requests of a session
+// do not: to know the session is to be allowed.
+func (g *generation) carried(r *site.Route, h http.Handler, guard *auth.Guard) http.Handler {
+	o := route.Options(r)
+	set := &fallback.Options{
+		Origins: o.Origins, InsecureAnyOrigin: o.InsecureAnyOrigin, Sessions: &g.server.sessions,
+		Client: func(r *http.Request) string { return route.Client(r).String() },
+	}
+	if guard != nil {
+		set.User = (&owners{guard: guard, names: make(map[auth.Digest]string)}).of
+	}
+	h = fallback.Handler(h, set)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a, ok := w.(*answer)
+		switch {
+		case !ok || !fallback.Is(r):
+		case fallback.Session(r):
+			a.carries(r)
+		default:
+			a.opens = true
+			r = r.WithContext(context.WithValue(r.Context(), openKey{}, a))
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// openKey is the key of the *answer of an open: the handshake that stands for it has
+// no other way to it, and none to the connection, which is not to become a WebSocket.
+type openKey struct{}
+
+// answerOf returns the answer to a request, also to an open that it stands for; nil
+// in tests without one.
+func answerOf(w http.ResponseWriter, r *http.Request) *answer {
+	if a, ok := w.(*answer); ok {
+		return a
+	}
+	a, _ := r.Context().Value(openKey{}).(*answer)
+	return a
+}
+
+// postTime is how long the body of a request of a session may take.
+const postTime = 30 * time.Second
+
+// carries notes that the answer is for a session. What it says may come after long
+// silence, for which the fallback sets deadlines: in HTTP/2 one that is over cannot
+// be taken back, and where there is no timeouts.write its own are the only ones.
+func (a *answer) carries(r *http.Request) {
+	a.session = true
+	a.paced = a.write <= 0 || r.ProtoMajor > 1
+	if a.body != nil {
+		a.body.until(time.Now().Add(postTime))
+	}
+}
+
+// owners knows whose the credentials are that come along with requests of sessions,
+// and remembers it: a poll is not to cost what a password does. Nothing depends on
+// that they are still good, as a request may leave them out.
+type owners struct {
+	guard *auth.Guard
+
+	mu    sync.Mutex
+	names map[auth.Digest]string
+}
+
+// maxOwners is how many are remembered. Beyond it all are asked for anew.
+const maxOwners = 4096
+
+// of is the User of fallback.Options. A token may be of a user without a name.
+func (o *owners) of(r *http.Request) (name string, any bool) {
+	d, any := o.guard.Credentials(r)
+	if !any {
+		return "", false
+	}
+	o.mu.Lock()
+	name, ok := o.names[d]
+	o.mu.Unlock()
+	if ok {
+		return name, true
+	}
+	user, no := o.guard.Check(r.Clone(r.Context()), route.Client(r))
+	if no != nil {
+		return "", true
+	}
+	name = "user " + user.Name
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.names) >= maxOwners {
+		clear(o.names)
+	}
+	o.names[d] = name
+	return name, true
+}
