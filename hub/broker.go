@@ -57,7 +57,7 @@ type Sink interface {
 
 // A Publication is what is to be published. It is not changed, nor may it be later.
 type Publication struct {
-	Data   []byte // JSON, which is not looked at, or with Binary any bytes
+	Data   []byte // JSON, or with Binary any bytes
 	Binary bool
 	User   string // who publishes; "" if that is nobody in particular
 	Key    string // of what the message is the newest state, for conflating

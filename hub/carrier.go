@@ -26,6 +26,9 @@ type delivery struct {
 	*Message
 	event  []byte // JSON, if there is no message
 	framed *curlew.Prepared
+
+	connection string // of a member who comes or goes
+	comes      bool
 }
 
 // newDelivery and newEvent are for many, the text of one alone needs no frame.
@@ -38,6 +41,12 @@ func newDelivery(m *Message) *delivery {
 func newEvent(a *proto.Answer) *delivery {
 	d := &delivery{event: a.Append(nil)}
 	d.framed = curlew.Prepare(curlew.Text, d.event)
+	switch {
+	case a.Join != nil:
+		d.connection, d.comes = a.Join.Connection, true
+	case a.Leave != nil:
+		d.connection = a.Leave.Connection
+	}
 	return d
 }
 

@@ -54,7 +54,8 @@ func (h *Hub) hold(ctx context.Context, name string, ns *Namespace) (*channel, e
 	ready := ch.ready
 	cs.mu.Unlock()
 	if made {
-		at, err := h.broker.Subscribe(ctx, name, ch)
+		// Others wait for it too: it does not end with this client.
+		at, err := h.broker.Subscribe(context.WithoutCancel(ctx), name, ch)
 		ch.mu.Lock()
 		if err == nil && (ch.top.Epoch != at.Epoch || ch.top.Offset < at.Offset) {
 			ch.top = at
@@ -99,7 +100,13 @@ func (ch *channel) release() {
 func (ch *channel) Deliver(m *Message) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
+	renewed := ch.top.Epoch != m.Epoch && ch.top.Epoch != ""
 	ch.top = m.Position
+	if renewed {
+		for _, s := range ch.subs {
+			s.renewLocked()
+		}
+	}
 	if len(ch.subs) == 0 {
 		return
 	}

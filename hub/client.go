@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -30,6 +31,8 @@ type Client struct {
 	subs     map[string]*subscription
 	catching []*subscription // those that catch up
 	running  bool            // somebody sees to them
+	asking   string          // the channel that is being subscribed to
+	revoked  string          // the code with which that was revoked meanwhile
 }
 
 // Connection returns the name of the connection, which nobody else has.
@@ -37,6 +40,9 @@ func (c *Client) Connection() string { return c.id }
 
 // User returns the name of the user, "" for nobody in particular.
 func (c *Client) User() string { return c.identity().User }
+
+// Value returns the Value of the client's Identity.
+func (c *Client) Value() any { return c.identity().Value }
 
 // Conn returns the connection itself, nil if it is none of curlew.v1.
 func (c *Client) Conn() *curlew.Conn {
@@ -114,13 +120,22 @@ func (c *Client) gone(*curlew.Conn, *curlew.CloseError) {
 func (c *Client) leaveChannel(channel string, grace time.Duration) bool {
 	c.mu.Lock()
 	s := c.subs[channel]
-	delete(c.subs, channel)
 	c.mu.Unlock()
-	if s == nil {
-		return false
+	return s != nil && c.leave(s, grace)
+}
+
+// leave ends a subscription, if nobody has yet.
+func (c *Client) leave(s *subscription, grace time.Duration) bool {
+	c.mu.Lock()
+	have := c.subs[s.ch.name] == s
+	if have {
+		delete(c.subs, s.ch.name)
 	}
-	c.left(s, grace)
-	return true
+	c.mu.Unlock()
+	if have {
+		c.left(s, grace)
+	}
+	return have
 }
 
 func (c *Client) left(s *subscription, grace time.Duration) {
@@ -128,6 +143,28 @@ func (c *Client) left(s *subscription, grace time.Duration) {
 		c.hub.broker.Leave(s.ch.name, c.id, grace)
 	}
 	s.end()
+}
+
+// revoke ends the subscription to a channel, also one that is under way, and tells
+// the client, for whom it does not wait.
+func (c *Client) revoke(channel, code string) bool {
+	c.mu.Lock()
+	asking := c.asking == channel
+	if asking {
+		c.revoked = code
+	}
+	c.mu.Unlock()
+	if asking {
+		return true
+	}
+	if !c.leaveChannel(channel, 0) {
+		return false
+	}
+	a := &proto.Answer{Unsubscribed: &proto.Unsubscribed{Channel: channel, Code: code}}
+	if errors.Is(c.to.deliver(newEvent(a)), curlew.ErrQueueFull) {
+		go c.say(a) // until there is room, or the connection ends
+	}
+	return true
 }
 
 func (ns *Namespace) present() bool { return ns.Presence || ns.JoinLeave }
@@ -173,7 +210,7 @@ func (c *Client) catchAllUp() {
 		more, err := s.step(c.ctx)
 		switch {
 		case err != nil && c.ctx.Err() == nil && !c.to.ended():
-			if c.leaveChannel(s.ch.name, c.hub.settings().Grace) {
+			if c.leave(s, c.hub.settings().Grace) {
 				e := c.hub.errorOf(err, proto.Unavailable)
 				c.say(&proto.Answer{Unsubscribed: &proto.Unsubscribed{Channel: s.ch.name, Code: e.Code}})
 			}

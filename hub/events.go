@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,11 +28,15 @@ func (s *service) events(w http.ResponseWriter, r *http.Request) {
 	head := w.Header()
 	head.Set("Cache-Control", "no-store, no-transform")
 	head.Set("X-Accel-Buffering", "no")
-	if !method(w, r, http.MethodGet) {
+	if !s.admit(w, r) {
+		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
 		return
 	}
-	if err := s.origin(w, r); err != nil {
-		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
+	if r.Method == http.MethodOptions && len(r.Header["Access-Control-Request-Method"]) > 0 {
+		preflight(w)
+		return
+	}
+	if !method(w, r, http.MethodGet) {
 		return
 	}
 	h, es := s.hub, newEventStream(w, r)
@@ -41,7 +46,7 @@ func (s *service) events(w http.ResponseWriter, r *http.Request) {
 	c.ctx, c.cancel = context.WithCancel(r.Context())
 	c.timer = time.NewTimer(time.Hour)
 	channels := r.URL.Query()["channel"]
-	if e := es.resume(channels, r.Header["Last-Event-Id"]); e != nil {
+	if e := es.resume(channels, r.Header["Last-Event-Id"], h.settings().limits.Channels); e != nil {
 		answer(w, nil, e)
 		return
 	}
@@ -104,9 +109,12 @@ func newEventStream(w http.ResponseWriter, _ *http.Request) *eventStream {
 }
 
 // resume reads the id of the last event that the client had.
-func (es *eventStream) resume(channels, id []string) *proto.Error {
-	if len(channels) == 0 {
+func (es *eventStream) resume(channels, id []string, most int) *proto.Error {
+	switch {
+	case len(channels) == 0:
 		return &proto.Error{Code: proto.BadRequest, Message: "which channel?"}
+	case len(channels) > most:
+		return &proto.Error{Code: proto.Limit, Message: "too many channels"}
 	}
 	for i, name := range channels {
 		if slices.Contains(channels[:i], name) {
@@ -131,9 +139,9 @@ func (es *eventStream) resume(channels, id []string) *proto.Error {
 	for _, name := range channels {
 		at, ok := had[name]
 		if !ok || at.Offset < 0 || at.Offset > proto.MaxID {
-			at = Position{Epoch: "", Offset: 0} // of no epoch: a gap
+			at = Position{} // of no epoch: a gap
 		}
-		es.since[name] = &at
+		es.since[name], es.at[name] = &at, at // until something else is known
 	}
 	return nil
 }
@@ -306,9 +314,11 @@ func (es *eventStream) appendAnswer(b []byte, a *proto.Answer) []byte {
 		} else {
 			es.at[name] = a.Subscribed.Position
 		}
-		if b = append(append(append(b, "id: "...), es.id()...), "\n\n"...); since != nil && !a.Subscribed.Recovered {
-			return event("gap", &proto.Gap{Channel: name})
+		b = append(append(append(b, "id: "...), es.id()...), '\n')
+		if since != nil && !a.Subscribed.Recovered {
+			return event("gap", &proto.Gap{Channel: name}) // which counts only with its id
 		}
+		return append(b, '\n')
 	case a.Gap != nil:
 		at := es.at[a.Gap.Channel]
 		at.Offset = max(at.Offset, a.Gap.To)
@@ -322,6 +332,7 @@ func (es *eventStream) appendAnswer(b []byte, a *proto.Answer) []byte {
 	case a.Unsubscribed != nil:
 		return event("unsubscribed", a.Unsubscribed)
 	case a.Drain != nil:
+		b = append(strconv.AppendInt(append(b, "retry: "...), a.Drain.Retry, 10), '\n')
 		return event("drain", a.Drain)
 	}
 	return b

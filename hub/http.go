@@ -15,6 +15,7 @@ import (
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/hub/proto"
+	"curlew.example/curlew/internal/handshake"
 )
 
 // HandlerOptions are the settings of Handler. nil is the zero value.
@@ -23,17 +24,15 @@ type HandlerOptions struct {
 	WebSocket http.Handler
 
 	// Conn are the settings of the connections if WebSocket is nil; nil is the zero
-	// value. See ConnOptions.
+	// value. See ConnOptions. Its origins are those whose pages may have events, too.
 	Conn *curlew.Options
 
-	// Keys are the API keys: those who know one may do everything. With none the
-	// program itself is the only one who may.
+	// Keys are the API keys: those who know one may do everything. With none, and
+	// without Key, the program itself is the only one who may.
 	Keys []string
 
-	// Origin, if set, is asked before events are given to a page, and may set CORS
-	// headers: its error is answered 403. nil: only pages of the server's own
-	// origin.
-	Origin func(w http.ResponseWriter, r *http.Request) error
+	// Key, if set, is asked too whether something is a key.
+	Key func(key string) bool
 }
 
 // Handler returns what serves a hub at a path and below it: the protocol curlew.v1
@@ -43,12 +42,13 @@ func (h *Hub) Handler(o *HandlerOptions) http.Handler {
 	if o == nil {
 		o = &HandlerOptions{}
 	}
-	s := &service{hub: h, webSocket: o.WebSocket, origin: o.Origin}
+	s := &service{hub: h, webSocket: o.WebSocket, key: o.Key}
 	if s.webSocket == nil {
 		s.webSocket = curlew.Handle(h.ConnOptions(o.Conn), func(r *http.Request) (*curlew.Events, error) { return h.Events(r), nil })
 	}
-	if s.origin == nil {
-		s.origin = sameOrigin
+	if c := o.Conn; c != nil {
+		s.listed = handshake.Policy{Origins: c.Origins, AllowOrigin: c.AllowOrigin}
+		s.any = c.InsecureAnyOrigin && c.AllowOrigin == nil
 	}
 	for _, k := range o.Keys {
 		s.keys = append(s.keys, sha256.Sum256([]byte(k)))
@@ -59,12 +59,37 @@ func (h *Hub) Handler(o *HandlerOptions) http.Handler {
 type service struct {
 	hub       *Hub
 	webSocket http.Handler
-	origin    func(http.ResponseWriter, *http.Request) error
 	keys      [][sha256.Size]byte
+	key       func(string) bool
+	listed    handshake.Policy // the origins that may bring credentials
+	any       bool             // the others may come too
 }
 
-func sameOrigin(_ http.ResponseWriter, r *http.Request) error {
-	return http.NewCrossOriginProtection().Check(&http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host, URL: r.URL})
+// admit says whether the page that sent r, if it was one, may have events, and sets
+// what its browser wants to read about that. As for WebSockets an Origin alone
+// decides: RFC 6455, 10.2.
+func (s *service) admit(w http.ResponseWriter, r *http.Request) bool {
+	head := w.Header()
+	head.Add("Vary", "Origin")
+	err := s.listed.CheckOrigin(r)
+	switch origin := r.Header["Origin"]; {
+	case err == nil && len(origin) == 1:
+		head.Set("Access-Control-Allow-Origin", origin[0])
+		head.Set("Access-Control-Allow-Credentials", "true")
+	case err != nil && s.any && len(origin) < 2:
+		head.Set("Access-Control-Allow-Origin", "*") // nothing that belongs to a user is sent or shown
+		err = nil
+	}
+	return err == nil
+}
+
+// preflight answers a browser's question whether a page may send a token or an id.
+func preflight(w http.ResponseWriter) {
+	head := w.Header()
+	head.Set("Access-Control-Allow-Methods", "GET")
+	head.Set("Access-Control-Allow-Headers", "Authorization, Last-Event-ID")
+	head.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
 }
 
 //go:embed openapi.json
@@ -121,7 +146,10 @@ func (s *service) authorized(r *http.Request) bool {
 	for i := range s.keys {
 		found |= subtle.ConstantTimeCompare(s.keys[i][:], sum[:])
 	}
-	return found == 1 && strings.EqualFold(scheme, "Bearer")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return false
+	}
+	return found == 1 || s.key != nil && s.key(strings.TrimSpace(key))
 }
 
 // A call does one request of the API.
@@ -168,7 +196,7 @@ func (s *service) call(w http.ResponseWriter, r *http.Request, c *call) {
 		answer(w, a, s.hub.refusal(err))
 		return
 	}
-	var list []any
+	list := []any{}
 	var first *proto.Error
 	array, err := proto.ParseBody(c.kind, body, func(q *proto.Request) {
 		var a any

@@ -2,13 +2,16 @@ package hub
 
 import (
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
+	"encoding/json"
 	"errors"
 	"hash/maphash"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/hub/proto"
@@ -59,7 +62,7 @@ func (h *Hub) settings() *settings { return h.set.Load() }
 // curlew.Options with Subprotocols proto.Subprotocol and WhenFull
 // WhenFullDropNewest, which [Hub.ConnOptions] sets. r may be nil.
 func (h *Hub) Events(r *http.Request) *curlew.Events {
-	c := &Client{hub: h, id: rand.Text(), request: r}
+	c := &Client{hub: h, id: crand.Text(), request: r}
 	return &curlew.Events{Open: c.opened, Message: c.message, Writable: c.writable, Close: c.gone}
 }
 
@@ -76,13 +79,24 @@ func (h *Hub) ConnOptions(o *curlew.Options) *curlew.Options {
 }
 
 // Publish publishes for the program: whatever namespaces and callbacks say about
-// who may. The namespace must be known.
+// who may. The namespace must be known, and the data JSON or Binary: otherwise it
+// is refused, as a text that is no JSON would end the connections of all who get it.
 func (h *Hub) Publish(ctx context.Context, channel string, p *Publication) (Position, error) {
-	ns, e := h.namespace(channel)
-	if e != nil {
-		return Position{}, e
+	ns, err := h.namespace(channel)
+	if err == nil {
+		err = p.check()
+	}
+	if err != nil {
+		return Position{}, err
 	}
 	return h.publish(ctx, ns, channel, p)
+}
+
+func (p *Publication) check() error {
+	if p.Binary || json.Valid(p.Data) && utf8.Valid(p.Data) {
+		return nil
+	}
+	return &proto.Error{Code: proto.BadRequest, Message: "the data is no JSON"}
 }
 
 func (h *Hub) publish(ctx context.Context, ns *Namespace, channel string, p *Publication) (Position, error) {
@@ -132,29 +146,30 @@ func (h *Hub) Disconnect(user, connection, reason string) (n int) {
 // this node.
 func (h *Hub) Unsubscribe(channel, user, connection, code string) (n int) {
 	for _, c := range h.all() {
-		if (connection != "" && c.id == connection || user != "" && c.User() == user) && c.leaveChannel(channel, 0) {
-			c.say(&proto.Answer{Unsubscribed: &proto.Unsubscribed{Channel: channel, Code: code}})
+		if (connection != "" && c.id == connection || user != "" && c.User() == user) && c.revoke(channel, code) {
 			n++
 		}
 	}
 	return n
 }
 
-// Drain tells all clients to come back after about retry, and closes them with 4000
-// one after the other over that time, or until ctx is done.
-func (h *Hub) Drain(ctx context.Context, retry time.Duration) {
+// Drain tells all clients to come back after about retry, each at another time, and
+// closes them with 4000, one after the other over the time given, or until ctx is done.
+func (h *Hub) Drain(ctx context.Context, over, retry time.Duration) {
 	all := h.all()
 	began := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for i, c := range all {
-		timer.Reset(time.Until(began.Add(retry * time.Duration(i) / time.Duration(len(all)))))
+		timer.Reset(time.Until(began.Add(over * time.Duration(i) / time.Duration(len(all)))))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Reset(0)
 		}
-		c.say(&proto.Answer{Drain: &proto.Drain{Retry: retry.Milliseconds()}})
+		after := retry/2 + rand.N(max(retry, 1))
+		// Whoever has no room for it is told by the close.
+		c.to.deliver(newEvent(&proto.Answer{Drain: &proto.Drain{Retry: after.Milliseconds()}}))
 		c.to.close(proto.CloseDrain, "the server is stopping")
 	}
 }
@@ -203,7 +218,7 @@ func (h *Hub) errorOf(err error, code string) *proto.Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	if code == proto.Unavailable {
+	if code == proto.Unavailable || code == proto.Internal {
 		h.settings().ErrorLog.Printf("hub: %v", err)
 	}
 	return &proto.Error{Code: code, Message: explained[code], Retry: code == proto.Unavailable}
@@ -212,7 +227,7 @@ func (h *Hub) errorOf(err error, code string) *proto.Error {
 // explained are what is said with a code where there is nothing more to say.
 var explained = map[string]string{
 	proto.Unavailable: "not possible at the moment", proto.Forbidden: "this is not allowed",
-	proto.Unauthorized: "the token is not accepted",
+	proto.Unauthorized: "the token is not accepted", proto.Internal: "a failure of the server",
 }
 
 // counters are what Stats shows.

@@ -18,18 +18,26 @@ type house struct {
 	t       *testing.T
 	hub     *Hub
 	network *wstest.Network
+	server  *wstest.End // of the connection that was made last
 }
 
 // in runs f in a bubble with a hub.
 func in(t *testing.T, o *Options, f func(h *house)) {
+	t.Helper()
+	inWith(t, o, nil, f)
+}
+
+// inWith is in with settings of the connections.
+func inWith(t *testing.T, o *Options, conn *curlew.Options, f func(h *house)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		hub, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &house{t: t, hub: hub, network: wstest.NewNetwork(nil)}
-		srv := &http.Server{Handler: curlew.Handle(hub.ConnOptions(nil), func(r *http.Request) (*curlew.Events, error) {
+		h := &house{t: t, hub: hub}
+		h.network = wstest.NewNetwork(&wstest.NetworkOptions{Dialed: func(_, server *wstest.End) { h.server = server }})
+		srv := &http.Server{Handler: curlew.Handle(hub.ConnOptions(conn), func(r *http.Request) (*curlew.Events, error) {
 			return hub.Events(r), nil
 		})}
 		go srv.Serve(h.network.Listen("example.com:80"))

@@ -44,13 +44,18 @@ type shard struct {
 	mu      sync.Mutex // taken before that of a stream, guards the following
 	streams map[string]*stream
 	due     agenda
+	idle    int // streams that linger
 	timer   *time.Timer
 	closed  bool
 }
 
-// linger is how long a channel is remembered in which something was published and
-// of which nothing else is left, so that who returns learns that nothing is missing.
+// linger is how long a channel is remembered of which only the position is left, so
+// that who returns learns that nothing is missing.
 const linger = time.Minute
+
+// maxIdle is how many channels of a shard linger at most. Who returns to one for
+// which there was no room is told that something may be missing.
+const maxIdle = 1024
 
 func (b *Memory) shard(channel string) *shard {
 	return &b.shards[maphash.String(b.seed, channel)%uint64(len(b.shards))]
@@ -102,10 +107,18 @@ func (sh *shard) settleLocked(st *stream) {
 		return
 	}
 	st.mu.Lock()
-	due, empty := st.dueLocked(sh.broker.now())
+	due, idle := st.dueLocked(sh.broker.now())
 	st.mu.Unlock()
-	if empty {
+	if idle != st.idle {
+		if st.idle = idle; idle {
+			sh.idle++
+		} else {
+			sh.idle--
+		}
+	}
+	if due == 0 || idle && sh.idle > maxIdle {
 		delete(sh.streams, st.name)
+		sh.idle--
 		due = never
 	}
 	if sh.due.set(st, due) {
@@ -147,7 +160,7 @@ func (b *Memory) Close() error {
 	for i := range b.shards {
 		sh := &b.shards[i]
 		sh.mu.Lock()
-		sh.closed, sh.streams, sh.due = true, make(map[string]*stream), nil
+		sh.closed, sh.streams, sh.due, sh.idle = true, make(map[string]*stream), nil, 0
 		sh.setTimerLocked()
 		sh.mu.Unlock()
 	}
@@ -177,7 +190,7 @@ func (b *Memory) Publish(_ context.Context, channel string, p *Publication, k Ke
 
 func (b *Memory) Subscribe(_ context.Context, channel string, s Sink) (at Position, err error) {
 	err = b.use(channel, func(st *stream) {
-		st.sinks = append(st.sinks, s)
+		st.sinks, st.known = append(st.sinks, s), true
 		at = st.topLocked()
 	})
 	return at, err
@@ -187,7 +200,7 @@ func (b *Memory) Unsubscribe(channel string, s Sink) {
 	b.look(channel, func(st *stream) {
 		for i, have := range st.sinks {
 			if have == s {
-				st.sinks = append(st.sinks[:i:i], st.sinks[i+1:]...)
+				st.sinks, st.last = append(st.sinks[:i:i], st.sinks[i+1:]...), b.now()
 				return
 			}
 		}

@@ -65,7 +65,7 @@ type Options struct {
 	// Subscribe and Publish, if set, are asked for what the namespace or the
 	// identity's rights allow.
 	// Their error refuses it, with the code of a *proto.Error, else forbidden.
-	// Publish may return other data to be published.
+	// Publish may return something else to be published, or nil for what was given.
 	Subscribe func(ctx context.Context, c *Client, channel string) error
 	Publish   func(ctx context.Context, c *Client, channel string, p *Publication) (*Publication, error)
 
@@ -78,6 +78,7 @@ type Identity struct {
 	User    string          // "" is nobody in particular
 	Info    json.RawMessage // what other members are shown; may be nil
 	Expires time.Time       // when a refresh must have come; zero: never
+	Value   any             // the program's own, for Subscribe and Publish: see Client.Value
 
 	// Rights are what the identity may do besides what namespaces allow. The first
 	// one whose channel matches counts.

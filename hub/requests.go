@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"time"
 
@@ -213,8 +214,14 @@ func (c *Client) publish(r *proto.Request) (*Position, error) {
 	}
 	p := &Publication{Data: bytes.Clone(r.Data), Binary: r.Binary, User: c.User(), Key: r.Key, Dedupe: r.Dedupe}
 	if f := h.settings().Publish; f != nil {
-		if p, err = f(c.ctx, c, r.Channel, p); err != nil {
+		other, err := f(c.ctx, c, r.Channel, p)
+		if err != nil {
 			return nil, h.errorOf(err, proto.Forbidden)
+		}
+		if other != nil {
+			if p = other; p.check() != nil {
+				return nil, h.errorOf(errPublish, proto.Internal)
+			}
 		}
 	}
 	at, err := h.publish(c.ctx, ns, r.Channel, p)
@@ -223,6 +230,8 @@ func (c *Client) publish(r *proto.Request) (*Position, error) {
 	}
 	return &at, nil
 }
+
+var errPublish = errors.New("Options.Publish has returned data that is no JSON")
 
 func (c *Client) history(r *proto.Request) (*proto.Page, error) {
 	ns, err := c.hub.namespace(r.Channel)
@@ -274,8 +283,24 @@ func (c *Client) members(channel string) ([]proto.Member, error) {
 }
 
 // subscribe makes the client a subscriber, answers, and then sends what is missing.
-// What is delivered before the answer waits.
-func (c *Client) subscribe(r *proto.Request) (a *proto.Subscribed, err error) {
+// What is delivered before the answer waits. If the subscription is revoked
+// meanwhile, also while it is decided who may, it ends again.
+func (c *Client) subscribe(r *proto.Request) (*proto.Subscribed, error) {
+	c.mu.Lock()
+	c.asking = r.Channel
+	c.mu.Unlock()
+	a, err := c.begin(r)
+	c.mu.Lock()
+	code := c.revoked
+	c.asking, c.revoked = "", ""
+	c.mu.Unlock()
+	if code != "" {
+		c.revoke(r.Channel, code)
+	}
+	return a, err
+}
+
+func (c *Client) begin(r *proto.Request) (a *proto.Subscribed, err error) {
 	h := c.hub
 	ns, err := h.namespace(r.Channel)
 	if err == nil {
@@ -304,31 +329,34 @@ func (c *Client) subscribe(r *proto.Request) (a *proto.Subscribed, err error) {
 		s.end()
 		return nil, err
 	}
-	c.mu.Lock()
-	if c.subs == nil {
-		c.subs = make(map[string]*subscription)
-	}
-	if !c.ended {
-		c.subs[r.Channel] = s
-	}
-	ended := c.ended
-	c.mu.Unlock()
-	if ended {
-		s.end()
-		return nil, errClosed
-	}
 	if ns.present() {
+		// In front of what follows, so that whoever ends the subscription also ends
+		// the membership.
 		who := c.identity()
 		if err = h.broker.Join(c.ctx, r.Channel, &Member{User: who.User, Connection: c.id, Info: who.Info}); err == nil && r.Presence {
 			a.Members, err = c.members(r.Channel)
 		}
-		if err != nil {
-			c.leaveChannel(r.Channel, 0)
-			return nil, err
-		}
+	}
+	c.mu.Lock()
+	if c.subs == nil {
+		c.subs = make(map[string]*subscription)
+	}
+	if c.ended && err == nil {
+		err = errClosed
+	}
+	if err == nil {
+		c.subs[r.Channel] = s
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.left(s, 0)
+		return nil, err
 	}
 	c.say(&proto.Answer{ID: r.ID, Subscribed: a})
-	s.start(since)
+	if !r.Presence {
+		a.Members = nil
+	}
+	s.start(since, a.Members)
 	return a, nil
 }
 

@@ -23,10 +23,12 @@ type stream struct {
 	users int           // who are about to lock it
 	due   time.Duration // when it is to be looked at, or never
 	at    int           // in the agenda, -1 if it is not there
+	idle  bool          // counted as such
 
 	mu      sync.Mutex    // guards the following
 	top     int64         // offset of the last message
-	last    time.Duration // when it was published
+	known   bool          // somebody may have a position
+	last    time.Duration // when a message was published, or the last sink left
 	kept    []*Message    // the oldest first; cut off in front, appended to behind
 	age     time.Duration
 	sinks   []Sink
@@ -41,7 +43,7 @@ func (st *stream) publishLocked(p *Publication, k Keep, now time.Duration) *Mess
 		Channel: st.name, Position: Position{Epoch: st.epoch, Offset: st.top + 1},
 		Data: p.Data, Binary: p.Binary, User: p.User, Key: p.Key, Time: time.Now().UnixMilli(),
 	}}
-	st.top, st.last, st.age = m.Offset, now, k.Age
+	st.top, st.last, st.age, st.known = m.Offset, now, k.Age, true
 	if k.Size > 0 {
 		st.kept = append(st.kept, m)
 	}
@@ -86,9 +88,9 @@ func (st *stream) expireLocked(now time.Duration) {
 	}
 }
 
-// dueLocked returns when the stream is to be looked at, and whether nothing is left
-// of it.
-func (st *stream) dueLocked(now time.Duration) (due time.Duration, empty bool) {
+// dueLocked returns when the stream is to be looked at: always, that is at 0, if
+// nothing is left of it. idle says that only its position is.
+func (st *stream) dueLocked(now time.Duration) (due time.Duration, idle bool) {
 	due = never
 	if len(st.kept) > 0 && st.age > 0 {
 		due = st.kept[0].stored + st.age
@@ -100,10 +102,10 @@ func (st *stream) dueLocked(now time.Duration) (due time.Duration, empty bool) {
 		}
 	}
 	if len(st.kept) == 0 && len(st.sinks) == 0 && st.members == nil {
-		if st.top == 0 || st.last+linger <= now {
-			return never, true
+		if !st.known || st.last+linger <= now {
+			return 0, true
 		}
-		due = min(due, st.last+linger)
+		return st.last + linger, true
 	}
 	return due, false
 }

@@ -19,6 +19,7 @@ type subscription struct {
 	state    subState
 	answered bool        // the client knows of the subscription
 	missed   bool        // before that, more has come than can wait
+	renewed  bool        // the broker has begun the channel anew: the client must too
 	cursor   int64       // offset of the last message that was queued for the client
 	behind   []*delivery // waits for room, in order; bounded
 }
@@ -38,7 +39,7 @@ const maxBehind = 256
 // deliverLocked gives a message to the client, now or later.
 func (s *subscription) deliverLocked(d *delivery) {
 	switch {
-	case s.state == catching || d.Offset <= s.cursor:
+	case s.renewed || s.state == catching || d.Offset <= s.cursor:
 	case s.state == waiting:
 		s.waitLocked(d)
 	case d.Prev != s.cursor: // the broker has left some out
@@ -49,11 +50,18 @@ func (s *subscription) deliverLocked(d *delivery) {
 	}
 }
 
-// eventLocked gives the client an event. One that catches up may lose it if it is
-// slow too.
+// renewLocked ends the subscription, as offsets of two epochs cannot be compared.
+func (s *subscription) renewLocked() {
+	if s.renewed = true; s.state != catching {
+		s.state = catching
+		s.client.catchUp(s)
+	}
+}
+
+// eventLocked gives the client an event, behind those that wait.
 func (s *subscription) eventLocked(d *delivery) {
 	switch {
-	case s.state == waiting:
+	case s.state == waiting || len(s.behind) > 0:
 		s.waitLocked(d)
 	case !s.sendLocked(d):
 		s.fullLocked(d)
@@ -78,68 +86,102 @@ func (s *subscription) sendLocked(d *delivery) bool {
 
 // fullLocked is called when there is no room for d with the client.
 func (s *subscription) fullLocked(d *delivery) {
-	switch {
-	case s.ch.ns.WhenSlow == Disconnect:
+	if s.ch.ns.WhenSlow == Disconnect {
 		s.client.tooSlow()
-	case s.state == live:
-		s.state = waiting
-		s.waitLocked(d)
-	}
-}
-
-// waitLocked keeps d until there is room. If there are too many, or a newer state of
-// the same thing has come, one is lost, of which the gap in the offsets tells.
-func (s *subscription) waitLocked(d *delivery) {
-	lose := -1
-	if s.ch.ns.WhenSlow == Conflate && d.Message != nil {
-		lose = slices.IndexFunc(s.behind, func(b *delivery) bool { return b.Message != nil && b.Key == d.Key })
-	}
-	if lose < 0 && len(s.behind) == maxBehind {
-		switch {
-		case !s.answered:
-			s.missed = true
-			return
-		case s.ch.ns.WhenSlow == Disconnect:
-			s.client.tooSlow()
-			return
-		}
-		lose = 0
-	}
-	if lose >= 0 {
-		s.behind = slices.Delete(s.behind, lose, lose+1)
-		s.ch.hub.stats.lost.Add(1)
-	}
-	s.behind = append(s.behind, d)
-}
-
-// start begins to give the client messages, which knows of the subscription now:
-// those behind an offset if since is one, else what waits.
-func (s *subscription) start(since *Position) {
-	s.ch.mu.Lock()
-	s.answered = true
-	if since == nil && !s.missed {
-		s.ch.mu.Unlock()
-		s.flush()
 		return
+	}
+	if s.state == live {
+		s.state = waiting
+	}
+	s.waitLocked(d)
+}
+
+// waitLocked keeps d until there is room. Of messages with the same key the newest
+// remains, where the namespace says so; the gap in the offsets tells.
+func (s *subscription) waitLocked(d *delivery) {
+	if s.answered && s.ch.ns.WhenSlow == Conflate && d.Message != nil && d.Key != "" {
+		if i := slices.IndexFunc(s.behind, func(b *delivery) bool { return b.Message != nil && b.Key == d.Key }); i >= 0 {
+			s.behind = slices.Delete(s.behind, i, i+1)
+			s.ch.hub.stats.lost.Add(1)
+		}
+	}
+	if len(s.behind) < maxBehind || s.roomLocked(d) {
+		s.behind = append(s.behind, d)
+	}
+}
+
+// roomLocked drops the oldest message that waits to make room for d, and reports
+// whether it did. Joins and leaves are not dropped.
+func (s *subscription) roomLocked(d *delivery) bool {
+	i := slices.IndexFunc(s.behind, func(b *delivery) bool { return b.Message != nil })
+	switch {
+	case i < 0 || s.answered && s.ch.ns.WhenSlow == Disconnect:
+		s.client.tooSlow()
+		return false
+	case s.answered:
+		s.ch.hub.stats.lost.Add(1)
+	default: // all that is missing is read from history
+		if s.missed = true; d.Message != nil {
+			return false
+		}
+	}
+	if i == 0 {
+		s.behind[0] = nil
+		s.behind = s.behind[1:]
+	} else {
+		s.behind = slices.Delete(s.behind, i, i+1)
+	}
+	return true
+}
+
+// start begins to give the client messages, which knows of the subscription, and of
+// the members, now: those behind an offset if since is one, else what waits.
+func (s *subscription) start(since *Position, members []proto.Member) {
+	s.ch.mu.Lock()
+	defer s.ch.mu.Unlock()
+	s.answered = true
+	if members != nil {
+		s.newsLocked(members)
 	}
 	if since != nil {
 		s.cursor = since.Offset
 	}
-	for _, d := range s.behind {
-		if d.Message == nil {
-			s.sendLocked(d)
-		}
+	if (since != nil || s.missed) && s.state == waiting {
+		s.behind = slices.DeleteFunc(s.behind, func(d *delivery) bool { return d.Message != nil })
+		s.state = catching
+		s.client.catchUp(s)
 	}
-	s.behind, s.state = nil, catching
-	s.ch.mu.Unlock()
-	s.client.catchUp(s)
+	s.flushLocked()
+}
+
+// newsLocked leaves out the joins and leaves that a list of members, which was made
+// after the first of them, knows of.
+func (s *subscription) newsLocked(members []proto.Member) {
+	news := make([]*delivery, 0, len(s.behind))
+	later := make(map[string]bool) // who comes or goes behind
+	for _, d := range slices.Backward(s.behind) {
+		if d.Message == nil {
+			known := slices.ContainsFunc(members, func(m proto.Member) bool { return m.Connection == d.connection })
+			skip := later[d.connection] || known == d.comes
+			if later[d.connection] = true; skip {
+				continue
+			}
+		}
+		news = append(news, d)
+	}
+	slices.Reverse(news)
+	s.behind = news
 }
 
 // flush gives the client what waits, as far as there is room.
 func (s *subscription) flush() {
 	s.ch.mu.Lock()
 	defer s.ch.mu.Unlock()
-	if s.state != waiting || s.at < 0 {
+	s.flushLocked()
+}
+
+func (s *subscription) flushLocked() {
+	if s.state == live || s.at < 0 || !s.answered {
 		return
 	}
 	for len(s.behind) > 0 {
@@ -150,9 +192,12 @@ func (s *subscription) flush() {
 			}
 			return
 		}
+		s.behind[0] = nil
 		s.behind = s.behind[1:]
 	}
-	s.behind, s.state = nil, live
+	if s.behind = nil; s.state == waiting {
+		s.state = live
+	}
 }
 
 // gapLocked announces that messages up to an offset are lost.
@@ -174,10 +219,13 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 	ch := s.ch
 	ch.mu.Lock()
 	since := Position{Epoch: ch.top.Epoch, Offset: s.cursor}
-	over := s.at < 0
+	over, renewed := s.at < 0, s.renewed
 	ch.mu.Unlock()
-	if over {
+	switch {
+	case over:
 		return false, nil
+	case renewed:
+		return false, errEpoch
 	}
 	p, err := ch.hub.broker.History(ctx, ch.name, Query{Since: &since, Limit: pageSize})
 	if err != nil {
@@ -205,10 +253,11 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 	}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if s.at < 0 || s.cursor < ch.top.Offset {
+	if s.at < 0 || s.renewed || s.cursor < ch.top.Offset {
 		return s.at >= 0, nil
 	}
-	s.state = live
+	s.state = waiting // for joins and leaves that had no room
+	s.flushLocked()
 	return false, nil
 }
 

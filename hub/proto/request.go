@@ -3,6 +3,7 @@ package proto
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 )
 
 // A Kind is what a request asks for.
@@ -59,18 +60,23 @@ func Parse(p []byte, f func(*Request) bool) error {
 	if !check(p) {
 		return errJSON
 	}
-	n := 0
-	if elements(p, func(value []byte) bool {
-		if n++; n > MaxBatch {
-			return f(&Request{Err: bad("more than %d requests in an array", MaxBatch)}) && false
-		}
-		return f(parse(value))
-	}) {
-		return nil
+	if tooMany(p) {
+		f(&Request{Err: errBatch})
+	} else if !elements(p, func(value []byte) bool { return f(parse(value)) }) {
+		f(parse(p))
 	}
-	f(parse(p))
 	return nil
 }
+
+// tooMany reports whether p is an array of more than MaxBatch, of which nothing is
+// done.
+func tooMany(p []byte) bool {
+	n := 0
+	elements(p, func([]byte) bool { n++; return n <= MaxBatch })
+	return n > MaxBatch
+}
+
+var errBatch = bad("more than %d in an array: nothing of it was done", MaxBatch)
 
 func bad(format string, args ...any) *Error {
 	return &Error{Code: BadRequest, Message: fmt.Sprintf(format, args...)}
@@ -122,27 +128,25 @@ func parse(p []byte) *Request {
 
 // ParseBody reads what a request of a kind says, or an array of it, where the kind
 // is known: as the HTTP interface does. It calls f for each, and reports whether it
-// was an array.
+// was an array. One that is too long counts as a single request with Err.
 func ParseBody(k Kind, p []byte, f func(*Request)) (array bool, err error) {
 	if !check(p) {
 		return false, errJSON
 	}
-	n := 0
-	if elements(p, func(value []byte) bool {
+	if tooMany(p) {
+		f(&Request{Kind: k, Err: errBatch})
+		return false, nil
+	}
+	one := func(value []byte) bool {
 		r := &Request{Kind: k}
-		if n++; n > MaxBatch {
-			r.fail("more than %d in an array", MaxBatch)
-		} else {
-			r.parseBody(value)
-		}
+		r.parseBody(value)
 		f(r)
-		return n <= MaxBatch
-	}) {
+		return true
+	}
+	if elements(p, one) {
 		return true, nil
 	}
-	r := &Request{Kind: k}
-	r.parseBody(p)
-	f(r)
+	one(p)
 	return false, nil
 }
 
@@ -157,10 +161,10 @@ func (r *Request) parseBody(body []byte) {
 			}
 			return r.Err == nil
 		}
-		if set := fields[name]; set != nil {
+		if f := fields[name]; slices.Contains(f.of, r.Kind) {
 			if !seen.add(name) {
 				r.fail("%s.%s is there twice", r.Kind, name)
-			} else if !set(r, value) {
+			} else if !f.set(r, value) {
 				r.fail("%s.%s is not what it should be", r.Kind, name)
 			}
 		}
@@ -190,36 +194,41 @@ func (s *names) add(name string) bool {
 	return true
 }
 
-// fields are the members of requests; each reports whether the value has its type.
-var fields = map[string]func(r *Request, p []byte) bool{
-	"token":   func(r *Request, p []byte) (ok bool) { r.Token, ok = text(p); return ok },
-	"client":  func(r *Request, p []byte) (ok bool) { r.Client, ok = text(p); return ok },
-	"channel": func(r *Request, p []byte) (ok bool) { r.Channel, ok = text(p); return ok },
-	"since": func(r *Request, p []byte) (ok bool) {
+// A field is a member of requests.
+type field struct {
+	of  []Kind                          // those that have it: in others it is not known
+	set func(r *Request, p []byte) bool // reports whether the value has its type
+}
+
+var fields = map[string]field{
+	"token":   {[]Kind{Hello, Refresh}, func(r *Request, p []byte) (ok bool) { r.Token, ok = text(p); return ok }},
+	"client":  {[]Kind{Hello}, func(r *Request, p []byte) (ok bool) { r.Client, ok = text(p); return ok }},
+	"channel": {[]Kind{Subscribe, Unsubscribe, Publish, History, Presence}, func(r *Request, p []byte) (ok bool) { r.Channel, ok = text(p); return ok }},
+	"since": {[]Kind{Subscribe, History}, func(r *Request, p []byte) (ok bool) {
 		if string(p) == "null" {
 			return true
 		}
 		r.Since, ok = position(p)
 		return ok
-	},
-	"presence": func(r *Request, p []byte) (ok bool) { r.Presence, ok = boolean(p); return ok },
-	"data":     func(r *Request, p []byte) bool { return r.setData(p, false) },
-	"data64": func(r *Request, p []byte) bool {
+	}},
+	"presence": {[]Kind{Subscribe}, func(r *Request, p []byte) (ok bool) { r.Presence, ok = boolean(p); return ok }},
+	"data":     {[]Kind{Publish}, func(r *Request, p []byte) bool { return r.setData(p, false) }},
+	"data64": {[]Kind{Publish}, func(r *Request, p []byte) bool {
 		s, ok := text(p)
 		if !ok {
 			return false
 		}
 		b, err := base64.StdEncoding.Strict().DecodeString(s)
 		return err == nil && r.setData(b, true)
-	},
-	"key":     func(r *Request, p []byte) (ok bool) { r.Key, ok = text(p); return ok && len(r.Key) <= MaxKey },
-	"dedupe":  func(r *Request, p []byte) (ok bool) { r.Dedupe, ok = text(p); return ok && len(r.Dedupe) <= MaxDedupe },
-	"reverse": func(r *Request, p []byte) (ok bool) { r.Reverse, ok = boolean(p); return ok },
-	"limit": func(r *Request, p []byte) bool {
+	}},
+	"key":     {[]Kind{Publish}, func(r *Request, p []byte) (ok bool) { r.Key, ok = text(p); return ok && len(r.Key) <= MaxKey }},
+	"dedupe":  {[]Kind{Publish}, func(r *Request, p []byte) (ok bool) { r.Dedupe, ok = text(p); return ok && len(r.Dedupe) <= MaxDedupe }},
+	"reverse": {[]Kind{History}, func(r *Request, p []byte) (ok bool) { r.Reverse, ok = boolean(p); return ok }},
+	"limit": {[]Kind{History}, func(r *Request, p []byte) bool {
 		n, ok := number(p)
 		r.Limit = int(min(n, 1<<31-1))
 		return ok && n > 0
-	},
+	}},
 }
 
 func (r *Request) setData(p []byte, binary bool) bool {
@@ -253,18 +262,18 @@ func position(p []byte) (*Position, bool) {
 	ok := members(p, func(name string, value []byte) (ok bool) {
 		switch name {
 		case "epoch":
-			have |= 1
 			at.Epoch, ok = text(value)
-			if !ok {
-				have = -8
-			}
+			have += 1
 		case "offset":
-			have |= 2
-			if at.Offset, ok = number(value); !ok {
-				have = -8
-			}
+			at.Offset, ok = number(value)
+			have += 4
+		default:
+			return true
 		}
-		return have >= 0
+		if !ok {
+			have = -1
+		}
+		return ok
 	})
-	return at, ok && have == 3
+	return at, ok && have == 5 // each once
 }

@@ -1,8 +1,11 @@
 package proto
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
+	"unicode/utf8"
 )
 
 var errJSON = errors.New("not JSON")
@@ -15,8 +18,8 @@ const maxDepth = 64
 // object, and stops when f returns false.
 func members(p []byte, f func(name string, value []byte) bool) bool {
 	return walk(p, '{', func(name, value []byte) bool {
-		s, ok := text(name)
-		return ok && f(s, value)
+		s, _ := text(name) // one that is not in order is none that is known
+		return f(s, value)
 	})
 }
 
@@ -92,7 +95,7 @@ func skip(p []byte) int {
 	return len(p)
 }
 
-// check reports whether p is JSON that does not nest too deep.
+// check reports whether p is JSON, of UTF-8, that does not nest too deep.
 func check(p []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(p); i++ {
@@ -110,20 +113,37 @@ func check(p []byte) bool {
 			depth--
 		}
 	}
-	return json.Valid(p)
+	return json.Valid(p) && utf8.Valid(p)
 }
 
-// text returns what a JSON string means.
+// text returns what a JSON string means. One with half of a surrogate pair means
+// nothing: two of them would become the same.
 func text(p []byte) (s string, ok bool) {
 	if len(p) < 2 || p[0] != '"' {
 		return "", false
 	}
 	for _, c := range p[1 : len(p)-1] {
 		if c == '\\' || c >= 0x80 {
-			return s, json.Unmarshal(p, &s) == nil
+			err := json.Unmarshal(p, &s)
+			return s, err == nil && strings.Count(s, "\uFFFD") == replacements(p)
 		}
 	}
 	return string(p[1 : len(p)-1]), true
+}
+
+// replacements returns how often U+FFFD was meant in a JSON string, which is what
+// encoding/json makes of everything that is wrong.
+func replacements(p []byte) int {
+	n := bytes.Count(p, []byte("\uFFFD"))
+	for i := 0; i < len(p); i++ {
+		if p[i] != '\\' {
+			continue
+		}
+		if i++; p[i] == 'u' && strings.EqualFold(string(p[i+1:i+5]), "fffd") {
+			n++
+		}
+	}
+	return n
 }
 
 // number returns a whole number from 0 to MaxID.
