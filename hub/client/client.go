@@ -33,8 +33,9 @@ type Client struct {
 	conn   *curlew.Conn // nil while there is none on which hello was answered
 	id     int64        // of the last request
 	asked  map[int64]*call
-	calls  []*call // that wait for a connection, in order
+	calls  []*call // that wait for a connection, or for room in its queue, in order
 	bytes  int     // of them
+	full   bool    // conn has no room: push sees to the calls
 	subs   map[string]*Subscription
 	closed bool
 	err    error // why it has ended
@@ -264,15 +265,49 @@ func (c *Client) endError() error {
 	return ErrClosed
 }
 
-// sendLocked sends a request on the connection that there is.
+// sendLocked sends a request on the connection that there is, behind those that wait
+// for room.
 func (c *Client) sendLocked(k *call) {
+	if !c.full {
+		// Another error is the connection's, which is about to end: then it is repeated.
+		if !errors.Is(c.conn.Send(curlew.Text, c.textLocked(k)), curlew.ErrQueueFull) {
+			return
+		}
+		delete(c.asked, k.request.ID)
+		c.full = true
+		go c.push(c.conn)
+	}
+	c.calls = append(c.calls, k)
+	c.bytes += k.size
+}
+
+// textLocked returns a request as JSON, whose answer is waited for from now on.
+func (c *Client) textLocked(k *call) []byte {
 	c.id++
 	k.request.ID = c.id
 	c.asked[c.id] = k
-	p, err := json.Marshal(&k.request)
-	if err == nil {
-		// An error is the connection's, which is about to end: then it is repeated.
-		c.conn.Send(curlew.Text, p)
+	p, _ := json.Marshal(&k.request) // its data was looked at
+	return p
+}
+
+// push sends the calls that found no room. It ends with them, or with the
+// connection.
+func (c *Client) push(conn *curlew.Conn) {
+	for {
+		c.mu.Lock()
+		if c.conn != conn || len(c.calls) == 0 {
+			if c.conn == conn {
+				c.full = false
+			}
+			c.mu.Unlock()
+			return
+		}
+		k := c.calls[0]
+		c.calls = c.calls[1:]
+		c.bytes -= k.size
+		p := c.textLocked(k)
+		c.mu.Unlock()
+		conn.Write(context.Background(), curlew.Text, p) // an error: as in sendLocked
 	}
 }
 

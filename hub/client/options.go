@@ -163,6 +163,7 @@ func (o *Options) filled() *Options {
 		dial = *with.DialOptions
 	}
 	dial.Subprotocols, dial.RequireSubprotocol = []string{proto.Subprotocol}, true
+	dial.WhenFull = curlew.WhenFullDropNewest // see Client.sendLocked
 	if dial.InactivityTimeout == 0 {
 		dial.InactivityTimeout = -1 // the server's pings are answered; that is life enough
 	}

@@ -136,6 +136,7 @@ func (c *Client) connection() (lasted, drain time.Duration, err error) {
 		if e := conn.Err(); e != nil {
 			err = e
 		}
+		s.lose()
 		return 0, s.drain, err
 	}
 	began := time.Now()
@@ -244,7 +245,12 @@ func (s *session) lose() {
 		}
 	}
 	slices.SortFunc(rest, func(a, b *call) int { return int(a.request.ID - b.request.ID) })
-	c.calls = append(rest, c.calls...)
+	for _, k := range c.calls {
+		if k.done != nil { // others are the connection's
+			rest = append(rest, k)
+		}
+	}
+	c.calls, c.full = rest, false
 	c.asked = make(map[int64]*call)
 	for _, sub := range c.subs {
 		if sub.live = false; sub.again != nil {
