@@ -86,11 +86,16 @@ func (m *message) free() {
 	m.data, m.buf = nil, nil
 }
 
-// copy makes data a copy of p.
-func (m *message) copy(p []byte) {
+// copy makes data a copy of p. behind says that others wait in front of it.
+func (m *message) copy(p []byte, behind bool) {
 	head := frame.MaxHeader
-	if m.part || len(p) > flushSize || !bufs.Fits(len(p), head) {
-		head = 0 // it is copied anyway, takes several writes, or would take a buffer twice as large
+	switch {
+	case m.part: // is copied anyway
+		head = 0
+	case len(p) > flushSize: // takes several writes
+		head = 0
+	case behind && !bufs.Fits(len(p), head): // would hold twice as much for as long as it waits
+		head = 0
 	}
 	m.buf = bufs.Get(head + len(p))
 	m.data = m.buf[head:]

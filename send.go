@@ -83,7 +83,7 @@ func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
 func (c *Conn) writeQueued(ctx context.Context, t Type, p []byte) error {
 	o := &c.out
 	m := message{op: frame.Opcode(t), wait: newWaiter()}
-	m.copy(p)
+	m.copy(p, o.queue != nil)
 	o.pushLocked(m)
 	if !o.busy && o.waitsLocked() {
 		c.goFlushLocked()
@@ -104,11 +104,11 @@ func (c *Conn) writeRest(ctx context.Context) error {
 		f.wrote = append(f.wrote, w)
 		if len(f.tail) > 0 && f.tailOf.own {
 			f.tailOf = message{}
-			f.tailOf.copy(f.tail)
+			f.tailOf.copy(f.tail, true)
 			f.tail = f.tailOf.data
 		}
 	} else if m := o.ownLocked(); m != nil {
-		m.copy(m.data)
+		m.copy(m.data, true)
 		m.own, m.wait = false, w
 	} else {
 		w.done <- errClosing // it was dropped meanwhile
@@ -208,7 +208,7 @@ func (c *Conn) enqueue(m message, p []byte) error {
 		return c.endError(errClosing)
 	}
 	if m.prepared == nil {
-		m.copy(p)
+		m.copy(p, o.queue != nil)
 	}
 	c.in.active.Store(int64(c.now()))
 	o.pushLocked(m)

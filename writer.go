@@ -190,7 +190,7 @@ func (w *Writer) push(m message, p []byte) error {
 		return ErrWriterClosed // by another goroutine
 	}
 	m.op = frame.Opcode(w.t)
-	m.copy(p)
+	m.copy(p, true)
 	now := w.c.now()
 	w.last = now
 	w.c.in.active.Store(int64(now))
