@@ -1,10 +1,17 @@
 package server_test
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/fallback"
@@ -99,4 +106,75 @@ func TestFB_Routes(t *testing.T) {
 // open is a request that opens a session.
 func open(path string, more ...string) string {
 	return "POST " + path + "?curlew=open HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\nContent-Length: 0\r\n" + strings.Join(more, "") + "\r\n"
+}
+
+// A session of a bubble's, as a client asks for it by itself.
+type asking struct {
+	t  *testing.T
+	c  net.Conn
+	br *bufio.Reader
+	id string
+}
+
+// asks opens a session on a connection.
+func (b *bubble) asks(path string) *asking {
+	b.t.Helper()
+	a := &asking{t: b.t, c: b.connect()}
+	a.br = bufio.NewReader(a.c)
+	answer := a.ask("POST", path+"?curlew=open", "")
+	var opened struct{ Session string }
+	if err := json.NewDecoder(answer.Body).Decode(&opened); err != nil || answer.StatusCode != 200 {
+		b.t.Fatal(answer.Status, err)
+	}
+	a.id = path + "?curlew=" + opened.Session
+	return a
+}
+
+// ask makes a request and returns the answer with its body.
+func (a *asking) ask(method, target, body string) *http.Response {
+	a.t.Helper()
+	fmt.Fprintf(a.c, "%s %s HTTP/1.1\r\nHost: site\r\nContent-Length: %d\r\n\r\n%s", method, target, len(body), body)
+	answer, err := http.ReadResponse(a.br, nil)
+	if err != nil {
+		a.t.Fatal(method, target, err)
+	}
+	b, err := io.ReadAll(answer.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(b))
+	return answer
+}
+
+// A client that is between two polls when the server ends hears of it on the
+// connection that it has, and says goodbye; the drain waits for that. Others' answers
+// are the last ones on their connections, new connections are refused.
+func TestFB_Drain(t *testing.T) {
+	inBubble(t, "", `timeouts: { drain: 1, close: 5 }, routes: [{ match: '/echo', handler: 'echo' }, { handler: 'respond' }]`, nil, func(t *testing.T, b *bubble) {
+		a, other := b.asks("/echo"), &asking{t: t, c: b.connect()}
+		other.br = bufio.NewReader(other.c)
+		if s := a.ask("GET", a.id+"&at=0&mode=poll&wait=0", "").StatusCode; s != 204 {
+			t.Fatal(s)
+		}
+		other.ask("GET", "/", "")
+		b.server.Close()
+		b.pass(2 * time.Second)
+		if _, err := b.network.DialContext(t.Context(), "tcp", "site:80"); err == nil {
+			t.Error("a new connection is accepted")
+		}
+		if answer := other.ask("GET", "/", ""); !answer.Close {
+			t.Error("an ordinary connection goes on")
+		}
+		answer := a.ask("GET", a.id+"&at=0&mode=poll", "")
+		f, _ := io.ReadAll(answer.Body)
+		if want := "\x88\x14\x03\xe9server is stopping"; string(f) != want || answer.Close {
+			t.Fatalf("%s %q, want %q", answer.Status, f, want)
+		}
+		if s := a.ask("POST", a.id+"&at=0&ack="+fmt.Sprint(len(f)), "\x88\x82\x00\x00\x00\x00\x03\xe9").StatusCode; s != 204 {
+			t.Error(s)
+		}
+		if _, err := a.br.ReadByte(); err != io.EOF {
+			t.Errorf("behind the end of all: %v", err)
+		}
+	})
 }

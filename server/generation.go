@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/fallback"
 	"curlew.example/curlew/server/auth"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
@@ -282,6 +283,9 @@ func (g *generation) serve(w http.ResponseWriter, r *http.Request) {
 			defer g.lose()
 		}
 		s.mu.Unlock()
+	}
+	if g.server.last.Load() && !fallback.Session(r) {
+		w.Header().Set("Connection", "close")
 	}
 	g.handler.ServeHTTP(w, r)
 }

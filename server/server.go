@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"curlew.example/curlew"
@@ -63,6 +64,8 @@ type Server struct {
 	ended   bool          // Serve has begun to drain
 	closed  bool
 	closing chan struct{} // closed by Close
+
+	last atomic.Bool // answers are the last ones on their connections, but for sessions
 }
 
 // New prepares to run a site: handlers are made, certificates read. Errors about
@@ -127,7 +130,8 @@ func (s *Server) URLs() []string {
 
 // Serve accepts connections until ctx is done, Close is called or a listener
 // fails. Then it drains: it stops accepting, lets requests under way be answered
-// and closes the WebSockets with 1001 over the time of timeouts.drain. It returns
+// and closes the WebSockets with 1001 over the time of timeouts.drain; those that
+// are sessions of the fallback may use the connections that there are so long. It returns
 // nil if ctx or Close ended it, also when the drain had to drop connections.
 func (s *Server) Serve(ctx context.Context) error {
 	failed := make(chan error, 1)
@@ -156,6 +160,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	s.accept, s.ended = nil, true
+	s.last.Store(true)
 	s.closeSourcesLocked()
 	s.mu.Unlock()
 	accepting.Wait()
@@ -282,14 +287,23 @@ func (s *Server) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), spread+closeTime(all)+grace)
 	defer cancel()
 	var stopped sync.WaitGroup
+	told := make(chan struct{}) // the WebSockets are closed
 	for _, g := range all {
-		stopped.Go(func() { g.end(ctx) })
+		stopped.Go(func() {
+			g.inlet.Close()
+			g.closeFresh()
+			if s.sessions.Len() > 0 { // whose clients hear of it by their next requests
+				<-told
+			}
+			g.end(ctx)
+		})
 	}
 	stopped.Go(func() { s.awaitGuests(ctx) })
 	if n := s.conns.number(); n > 0 {
 		s.log.Info("stopping", "webSockets", n, "closedOver", spread.String())
 	}
 	dropped := s.conns.drain(ctx, spread)
+	close(told)
 	stopped.Wait() // no request is answered from here on
 	for _, g := range all {
 		g.release()
