@@ -453,8 +453,8 @@ func TestOpenClientGoes(t *testing.T) {
 				h.t.Error("answered")
 			}
 			h.pass(time.Second)
-			if n := h.sessions.Len(); n != 0 {
-				h.t.Errorf("%d sessions", n)
+			if n := h.sessions.Len(); n != 0 || strings.Contains(h.logged.String(), "panic") {
+				h.t.Errorf("%d sessions, logged: %s", n, h.logged)
 			}
 		})
 	}

@@ -24,6 +24,16 @@ func TestFB6_Idle(t *testing.T) {
 		{"after a GET", func(v *visit) { v.get("at=0&mode=poll&wait=10") }, idleTime},
 		{"after a POST", func(v *visit) { v.get("at=0&mode=poll&wait=0"); v.pass(20 * time.Second); v.post("at=0", "x") }, idleTime},
 		{"after an empty POST", func(v *visit) { v.get("at=0&mode=poll&wait=0"); v.pass(20 * time.Second); v.post("at=0", "") }, idleTime},
+		{"after the last byte of a POST", func(v *visit) {
+			v.get("at=0&mode=poll&wait=0")
+			body, feed := io.Pipe()
+			c := later(func() *answer { return read(v.start("POST", v.base+"?curlew="+v.id+"&at=0", body)) })
+			v.pass(20 * time.Second)
+			io.WriteString(feed, "x")
+			v.pass(0)
+			feed.Close()
+			<-c
+		}, idleTime},
 		{"after a stream", func(v *visit) { s := v.stream("at=0&mode=stream", greeting); s.wantsEnd("") }, idleTime},
 		{"after a GET that the client has left", func(v *visit) {
 			s := v.stream("at=0&mode=stream", greeting)
@@ -50,7 +60,7 @@ func TestFB6_Idle(t *testing.T) {
 				if n := h.sessions.Len(); n != 0 {
 					t.Fatalf("%d sessions at the end", n)
 				}
-				if _, err := io.Copy(io.Discard, v.conn); err != errIdle {
+				if _, err := io.Copy(io.Discard, onlyReader{v.conn}); err != errIdle {
 					t.Errorf("the handler's Read: %v", err)
 				}
 				if _, err := v.conn.Write([]byte("x")); err != errIdle {
