@@ -34,12 +34,13 @@ func (b *bubble) spoken(path string) *wstest.Peer {
 func talks(p *wstest.Peer, every time.Duration) (end wstest.Frame) {
 	done := make(chan struct{})
 	said := make(chan struct{})
+	alive := wstest.Text("alive").Append(nil, true, [4]byte{1, 2, 3, 4})
 	go func() {
 		defer close(said)
 		for {
 			select {
 			case <-time.After(every):
-				p.Send(wstest.Text("alive"))
+				p.Conn().Write(alive) // the Peer is the test's
 			case <-done:
 				return
 			}
