@@ -111,11 +111,12 @@ export class Socket extends EventTarget {
     let modes = this.#options.modes ?? MODES
     const Native = this.#options.WebSocket ?? globalThis.WebSocket
     if (!Native) modes = modes.filter((m) => m !== 'ws')
-    const known = recall(origin)
+    const keep = (mode) => this.#options.modes || remember(origin, mode) // of some only, others learn nothing
+    const known = this.#options.modes ? undefined : recall(origin)
     if (known && modes.includes(known)) modes = [known, ...modes.filter((m) => m !== known)]
     await null // handlers are set first
     if (this.#state === CONNECTING && modes[0] === 'ws' && (await this.#native(Native, modes.length > 1))) {
-      remember(origin, 'ws')
+      keep('ws')
       return
     }
     modes = modes.filter((m) => m !== 'ws')
@@ -129,7 +130,7 @@ export class Socket extends EventTarget {
     link.onclosing = () => { if (this.#state === OPEN) this.#state = CLOSING }
     link.onmessage = (data) => this.#message(data)
     link.onopen = (protocol) => this.#opened(link, protocol, '')
-    link.onmode = (mode) => remember(origin, mode)
+    link.onmode = keep
     this.#link = link
     link.open()
   }
@@ -772,6 +773,7 @@ export class Client {
   #bytes = 0 // of them
   #subs = new Map() // by channel
   #attempt = 0
+  #turn = 0 // of the latest #connect
   #timers = new Set()
   #retry = null // of the pending reconnect: { timer, now }
   #drain = 0
@@ -834,9 +836,12 @@ export class Client {
 
   // reconnect drops the connection and makes another one at once.
   reconnect() {
-    this.#socket?.close()
-    this.#lost(null)
-    this.#wake()
+    if (this.#ended) return
+    const socket = this.#socket
+    this.#lost()
+    socket?.close()
+    if (this.#retry) this.#wake()
+    else this.#connect()
   }
 
   close() { this.#end(null) }
@@ -869,15 +874,17 @@ export class Client {
 
   async #connect() {
     if (this.#ended) return
+    const turn = ++this.#turn
+    const over = () => this.#ended || turn !== this.#turn
     this.#tell('connecting')
     let token
     try {
       token = typeof this.#o.token === 'function' ? await this.#o.token() : this.#o.token
     } catch (e) {
-      this.#later(e)
+      if (!over()) this.#later(e)
       return
     }
-    if (this.#ended) return
+    if (over()) return
     const socket = new Socket(this.#url, 'curlew.v1', this.#o)
     this.#socket = socket
     this.#drain = 0
