@@ -118,6 +118,16 @@ func TestOpenSubprotocol(t *testing.T) {
 	})
 }
 
+// A handler that checks nothing is not given what could break a header apart.
+func TestOpenSubprotocolUnchecked(t *testing.T) {
+	in(t, nil, nil, func(h *house) {
+		for _, bad := range []string{"a%0d%0aX:1", "a%0a", "a%00", "a%7f", "a%1f", "%zz"} {
+			h.want(bad, h.do("POST", "curlew=open&protocol="+bad, ""), 400)
+		}
+		h.want("what may stand in one", h.do("POST", "curlew=open&protocol=a%2C%09b%C3%BC", ""), 200)
+	})
+}
+
 // Never is anything but a handler's valid handshake let through: version and origin
 // are its own business, extensions are not.
 func TestOpenChecks(t *testing.T) {

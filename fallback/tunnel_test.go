@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -462,34 +463,37 @@ func TestTunnelLastWords(t *testing.T) {
 		if err != nil {
 			return
 		}
-		<-time.After(10 * time.Second) // between two GETs
+		<-time.After(10 * time.Second)
 		c.Write(r.Context(), curlew.Text, []byte("farewell"))
 		c.Close(4001, "go away")
 		<-time.After(time.Second)
 		c.Abort(nil)
 	}), nil, func(h *house) {
-		for _, mode := range []string{"stream", "poll"} {
-			c, err := h.dial(mode, &DialOptions{HTTP: roundTrip2(func(r *http.Request) (*http.Response, error) {
-				if r.Method == "GET" {
-					<-time.After(7 * time.Second) // a slow way
-				}
-				return h.client.Transport.RoundTrip(r)
-			})})
-			if err != nil {
-				t.Fatal(err)
+		var refused atomic.Int32
+		c, err := h.dial("poll", &DialOptions{HTTP: roundTrip2(func(r *http.Request) (*http.Response, error) {
+			a, err := h.client.Transport.RoundTrip(r)
+			if err == nil && r.Method == "POST" && a.StatusCode >= 400 {
+				refused.Add(1)
 			}
-			go func() {
-				for c.Write(h.t.Context(), curlew.Text, []byte("still there?")) == nil {
-					<-time.After(100 * time.Millisecond)
-				}
-			}()
-			if _, p, err := c.Read(h.t.Context(), nil); string(p) != "farewell" {
-				t.Errorf("%s: %v", mode, err)
+			if r.Method == "GET" {
+				<-time.After(3 * time.Second) // a slow way back
 			}
-			_, _, err = c.Read(h.t.Context(), nil)
-			if e, ok := errors.AsType[*curlew.CloseError](err); !ok || e.Code != 4001 {
-				t.Errorf("%s: %v", mode, err)
+			return a, err
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for c.Write(h.t.Context(), curlew.Text, []byte("still there?")) == nil {
+				<-time.After(100 * time.Millisecond)
 			}
+		}()
+		if _, p, err := c.Read(h.t.Context(), nil); string(p) != "farewell" || refused.Load() == 0 {
+			t.Errorf("%q, %v; %d POSTs have learned of the end", p, err, refused.Load())
+		}
+		_, _, err = c.Read(h.t.Context(), nil)
+		if e, ok := errors.AsType[*curlew.CloseError](err); !ok || e.Code != 4001 {
+			t.Error(err)
 		}
 	})
 }
