@@ -788,7 +788,7 @@ export class Client {
     this.#listen(globalThis, 'online', () => this.#wake())
     this.#listen(globalThis.document, 'visibilitychange', () => globalThis.document.visibilityState === 'visible' && this.#wake())
     this.#listen(globalThis, 'pageshow', () => this.#wake())
-    this.#connect()
+    queueMicrotask(() => this.#turn || this.#connect()) // the page has the client first
   }
 
   // The way that is in use, see Socket.
