@@ -83,11 +83,11 @@ func (m *mouth) hear() string {
 	return string(p)
 }
 
-// want checks what is heard; "…" in it stands for anything.
-func (m *mouth) want(pattern string) {
+// want checks what is heard, and returns it; "…" in it stands for anything.
+func (m *mouth) want(pattern string) (got string) {
 	m.h.t.Helper()
-	got, rest := m.hear(), pattern
-	at := 0
+	got = m.hear()
+	rest, at := pattern, 0
 	for i, part := range strings.Split(rest, "…") {
 		n := strings.Index(got[at:], part)
 		if n < 0 || i == 0 && n > 0 {
@@ -95,6 +95,7 @@ func (m *mouth) want(pattern string) {
 		}
 		at += n + len(part)
 	}
+	return got
 }
 
 func (h *house) hello(token string) *mouth {

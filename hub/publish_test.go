@@ -33,7 +33,7 @@ func TestPublishNoJSON(t *testing.T) {
 		a.want(`{"id":2,"subscribed":{…}}`)
 		for _, data := range []string{"", "{", "\"\xff\"", "1 2", "\"\n\""} {
 			p := &Publication{Data: []byte(data)}
-			_, err := h.hub.Publish(t.Context(), "plain", p)
+			_, err := h.hub.Publish(h.t.Context(), "plain", p)
 			wantCode(t, err, proto.BadRequest)
 			other = p
 			a.say(`{"id":3,"publish":{"channel":"plain","data":1}}`)

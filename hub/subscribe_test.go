@@ -30,7 +30,7 @@ func TestRevokeWhileDeciding(t *testing.T) {
 		a.want(`{"id":2,"subscribed":{…}}`)
 		a.want(`{"unsubscribed":{"channel":"room:1","code":"forbidden"}}`)
 		synctest.Wait()
-		if list, _ := h.hub.Members(t.Context(), "room:1"); len(list) > 0 {
+		if list, _ := h.hub.Members(h.t.Context(), "room:1"); len(list) > 0 {
 			t.Errorf("%v is there", list[0])
 		}
 		if n := h.hub.Stats().Channels; n != 0 {
@@ -52,7 +52,7 @@ func TestLoneSubscriber(t *testing.T) {
 				h.publish("plain:1", "1")
 				a.want(`{"message":{…}}`)
 			}
-			p, _ := h.hub.History(t.Context(), "plain:"+publishes, Query{})
+			p, _ := h.hub.History(h.t.Context(), "plain:"+publishes, Query{})
 			<-time.After(time.Hour)
 			a.c.Close(1000, "")
 			for _, row := range []struct {
