@@ -117,7 +117,7 @@ func (failing) Read([]byte) (int, error) { return 0, errNetwork }
 func TestHostileNetwork(t *testing.T) {
 	seeds, first := uint64(1000), uint64(1)
 	if underRace || testing.Short() {
-		seeds = 60
+		seeds = 40
 	}
 	if *seed != 0 {
 		seeds, first = 1, *seed
