@@ -14,9 +14,9 @@ import (
 type conns struct {
 	log *slog.Logger
 
-	mu       sync.Mutex // guards the following
-	open     map[*curlew.Conn]struct{}
-	coming   int // handshakes that were found in order and have not opened yet
+	mu       sync.Mutex            // guards the following
+	open     map[*curlew.Conn]bool // true: its handler sees to it in a drain
+	coming   int                   // handshakes that were found in order and have not opened yet
 	draining bool
 	empty    chan struct{} // made by drain; closed when the last one is gone
 	arrived  chan struct{} // made by settle; closed when none is coming
@@ -31,7 +31,7 @@ type wrapped struct {
 // wrapper returns a function that puts the registry's events around others. An
 // endpoint that gives the same Events to each connection gets the same back, so
 // that an idle connection costs nothing more.
-func (cs *conns) wrapper() func(*curlew.Events) *curlew.Events {
+func (cs *conns) wrapper(leaves *bool) func(*curlew.Events) *curlew.Events {
 	var last atomic.Pointer[wrapped]
 	return func(ev *curlew.Events) *curlew.Events {
 		if ev == nil {
@@ -42,7 +42,7 @@ func (cs *conns) wrapper() func(*curlew.Events) *curlew.Events {
 		}
 		with := *ev
 		with.Open = func(c *curlew.Conn) {
-			cs.add(c)
+			cs.add(c, *leaves)
 			if ev.Open != nil {
 				ev.Open(c)
 			}
@@ -91,10 +91,10 @@ func (cs *conns) settle(d time.Duration) {
 	}
 }
 
-func (cs *conns) add(c *curlew.Conn) {
+func (cs *conns) add(c *curlew.Conn, leaves bool) {
 	cs.mu.Lock()
 	late := cs.draining
-	cs.open[c] = struct{}{}
+	cs.open[c] = leaves
 	if cs.coming--; cs.coming == 0 && cs.arrived != nil {
 		close(cs.arrived)
 		cs.arrived = nil
@@ -125,16 +125,21 @@ const stopping = "server is stopping"
 
 // drain closes all connections with 1001, one after the other over the time
 // spread, so that their clients do not come back at once, and waits until they
-// are gone. When ctx is done it drops the rest and returns how many there were.
+// are gone. Those whose handlers see to them it closes at the end of that time. When
+// ctx is done it drops the rest and returns how many there were.
 func (cs *conns) drain(ctx context.Context, spread time.Duration) int {
 	cs.mu.Lock()
 	cs.draining = true
-	list := make([]*curlew.Conn, 0, len(cs.open))
-	for c := range cs.open {
-		list = append(list, c)
+	var ours, others []*curlew.Conn
+	for c, leaves := range cs.open {
+		if leaves {
+			others = append(others, c)
+		} else {
+			ours = append(ours, c)
+		}
 	}
 	var empty chan struct{}
-	if len(list) > 0 {
+	if len(cs.open) > 0 {
 		empty = make(chan struct{})
 		cs.empty = empty
 	}
@@ -145,16 +150,27 @@ func (cs *conns) drain(ctx context.Context, spread time.Duration) int {
 	began := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for i, c := range list {
-		timer.Reset(time.Until(began.Add(spread * time.Duration(i) / time.Duration(len(list)))))
+	closeAt := func(d time.Duration, list ...*curlew.Conn) bool {
+		timer.Reset(time.Until(began.Add(d)))
 		select {
 		case <-timer.C:
-			c.Close(curlew.GoingAway, stopping)
 		case <-empty:
-			return 0
+			return false
 		case <-ctx.Done():
-			return cs.abort()
+			return false
 		}
+		for _, c := range list {
+			c.Close(curlew.GoingAway, stopping)
+		}
+		return true
+	}
+	for i, c := range ours {
+		if !closeAt(spread*time.Duration(i)/time.Duration(len(ours)), c) {
+			break
+		}
+	}
+	if len(others) > 0 {
+		closeAt(spread, others...)
 	}
 	select {
 	case <-empty:

@@ -12,8 +12,9 @@ import (
 	"curlew.example/curlew/server/site"
 )
 
-// endpoint returns the maker of WebSocket endpoints for a route.
-func (g *generation) endpoint(r *site.Route) route.Endpoint {
+// endpoint returns the maker of WebSocket endpoints for a route. Its handler sees its
+// clients off itself if leaves is true by then.
+func (g *generation) endpoint(r *site.Route, leaves *bool) route.Endpoint {
 	o := config.Options(r)
 	switch r.Handler.Value {
 	case "echo", "exec":
@@ -28,7 +29,7 @@ func (g *generation) endpoint(r *site.Route) route.Endpoint {
 	tell(o)
 	places, limits := g.placesOf(r), &r.Limits
 	return func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
-		wrap := g.server.conns.wrapper()
+		wrap := g.server.conns.wrapper(leaves)
 		h := curlew.Handle(o, func(r *http.Request) (ev *curlew.Events, err error) {
 			own, err := places.admit(r, limits)
 			if err != nil {

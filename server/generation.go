@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -33,6 +34,7 @@ type generation struct {
 	places  map[string]*places // of WebSockets, see placesOf
 	rates   map[string]*rate   // of requests, see rateOf
 	closers []io.Closer        // the handlers that hold something
+	leavers []leaver           // the handlers that see their clients off themselves
 	closed  sync.Once          // they are
 	guards  map[*site.Auth]*auth.Guard
 
@@ -92,7 +94,7 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 		s.log.Warn("there are no routes: every request is answered 404")
 	}
 	g.warn()
-	g.handler = g.answered(gate(g.issuer.challenges(table), g.methods))
+	g.handler = g.answered(gate(g.issuer.challenges(scripted(table, from)), g.methods))
 	g.http = g.newHTTP(http.HandlerFunc(g.serve))
 	return g, nil
 }
@@ -103,7 +105,8 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	if construct == nil {
 		return nil, r.Handler.From.Errorf("no handler %q in this program", r.Handler.Value)
 	}
-	ws, sockets := g.endpoint(r), false
+	leaves := new(bool)
+	ws, sockets := g.endpoint(r, leaves), false
 	h, err := construct(r, func(f func(*http.Request) (*curlew.Events, error)) http.Handler {
 		sockets = true
 		return ws(f)
@@ -113,6 +116,9 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	}
 	if c, ok := h.(io.Closer); ok {
 		g.closers = append(g.closers, c)
+	}
+	if l, ok := h.(leaver); ok {
+		g.leavers, *leaves = append(g.leavers, l), true
 	}
 	users, err := g.users(r.Access.Auth)
 	if err != nil {
@@ -136,6 +142,13 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 		return route.Carried{Handler: all}, nil
 	}
 	return all, nil
+}
+
+// A leaver is a handler that ends its connections by itself when the server does,
+// over the time given or until ctx is done. Those that it has left are closed behind
+// it.
+type leaver interface {
+	Drain(ctx context.Context, over time.Duration)
 }
 
 // release lets handlers give back what they hold. No request comes any more.

@@ -75,7 +75,7 @@ func New(s *site.Site, o Options) (*Server, error) {
 	if srv.log == nil {
 		srv.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	srv.conns = conns{log: srv.log, open: make(map[*curlew.Conn]struct{})}
+	srv.conns = conns{log: srv.log, open: make(map[*curlew.Conn]bool)}
 	var err error
 	srv.current, err = srv.newGeneration(s)
 	if err != nil {
@@ -299,6 +299,11 @@ func (s *Server) drain() {
 		})
 	}
 	stopped.Go(func() { s.awaitGuests(ctx) })
+	for _, g := range all {
+		for _, l := range g.leavers {
+			stopped.Go(func() { l.Drain(ctx, spread) })
+		}
+	}
 	if n := s.conns.number(); n > 0 {
 		s.log.Info("stopping", "webSockets", n, "closedOver", spread.String())
 	}

@@ -55,12 +55,13 @@ func newVerifier(o *JWT, tell func(string, error)) (*verifier, error) {
 // Secret reports whether tokens are checked with a secret, which whoever has it can
 // make tokens with.
 func (g *Guard) Secret() bool {
-	if g.jwt == nil {
-		return false
-	}
-	keys := g.jwt.keys
-	if g.jwt.file != nil {
-		keys = *g.jwt.file.get()
+	return g.jwt != nil && g.jwt.secret()
+}
+
+func (v *verifier) secret() bool {
+	keys := v.keys
+	if v.file != nil {
+		keys = *v.file.get()
 	}
 	return slices.ContainsFunc(keys, func(k key) bool {
 		_, secret := k.value.([]byte)
@@ -84,14 +85,20 @@ var (
 	errTokenIss  = errors.New("the token is of another issuer")
 )
 
-// verify returns the user of a token. RFC 7519, 7.2.
+// verify returns the user of a token.
 func (v *verifier) verify(token string, now time.Time) (*User, error) {
+	u, _, err := v.read(token, now)
+	return u, err
+}
+
+// read returns the user of a token, and all that it says. RFC 7519, 7.2.
+func (v *verifier) read(token string, now time.Time) (*User, map[string]json.RawMessage, error) {
 	keys := v.keys
 	if v.file != nil {
 		keys = *v.file.get()
 	}
 	if len(token) > maxToken {
-		return nil, errTokenForm
+		return nil, nil, errTokenForm
 	}
 	var all []jose.SignatureAlgorithm
 	for _, k := range keys {
@@ -99,14 +106,15 @@ func (v *verifier) verify(token string, now time.Time) (*User, error) {
 	}
 	t, err := jwt.ParseSigned(token, all)
 	if err != nil || len(t.Headers) != 1 {
-		return nil, errTokenForm
+		return nil, nil, errTokenForm
 	}
 	var c jwt.Claims
 	var more map[string]json.RawMessage
 	if err := claims(t, keys, &c, &more); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return v.check(&c, more, now)
+	u, err := v.check(&c, more, now)
+	return u, more, err
 }
 
 // claims reads the claims once the signature is found to be good.

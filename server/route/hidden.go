@@ -46,7 +46,8 @@ func (m *rule) coversPath(n *rule) bool {
 		return true
 	case m.pattern != nil || n.pattern != nil:
 		return m.pattern != nil && n.pattern != nil && m.pattern.String() == n.pattern.String()
-	case m.prefix && !n.prefix && len(n.segments) <= len(m.segments), // "/a/" is not for "/a"
+	case m.prefix && !n.prefix && len(n.segments) <= len(m.segments) && !(m.bare && len(n.segments) == len(m.segments)), // "/a/" is not for "/a"
+		m.prefix && n.bare && !m.bare && len(n.segments) == len(m.segments),
 		m.prefix && n.prefix && len(n.segments) < len(m.segments),
 		!m.prefix && (n.prefix || len(n.segments) != len(m.segments)):
 		return false

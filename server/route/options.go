@@ -38,6 +38,10 @@ func Options(r *site.Route) *curlew.Options {
 		WriteTimeout:      t.Write.Value,
 		CloseTimeout:      t.Close.Value,
 	}
+	if r.Hub != nil { // curlew.v1 is text, message by message, and none is dropped unseen
+		o.Subprotocols, o.RequireSubprotocol = []string{"curlew.v1"}, true
+		o.MaxPacket, o.PreserveFrames, o.WhenFull = -1, false, curlew.WhenFullDropNewest
+	}
 	if r.Handler.Value == "proxy" {
 		// It passes pieces on, and does not know when the next one comes.
 		if o.MaxPacket <= 0 || o.MaxPacket > proxyPiece {

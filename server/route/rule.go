@@ -12,6 +12,7 @@ import (
 type rule struct {
 	segments []segment // of match, without the empty one of a trailing slash
 	prefix   bool      // match ends in a slash
+	bare     bool      // and the path without it is this route's, too
 	pattern  *regexp.Regexp
 	hosts    []string // as canonicalHost gives them; a leading "." stands for "*."
 	methods  []string
@@ -35,6 +36,7 @@ func compile(r *site.Route) (*rule, error) {
 			return nil, err
 		}
 	}
+	m.bare = m.prefix && r.Hub != nil
 	if r.Redirect != nil {
 		_, m.plain = site.ToTLS(r.Redirect.To.Value)
 	}
@@ -83,7 +85,7 @@ func (m *rule) path(p *path) ([]Capture, bool) {
 		return m.matchPattern(p)
 	}
 	switch n := len(m.segments); {
-	case m.prefix && len(p.segments) <= n, !m.prefix && len(p.segments) != n:
+	case m.prefix && len(p.segments) <= n && !(m.bare && len(p.segments) == n), !m.prefix && len(p.segments) != n:
 		return nil, false
 	}
 	var found []Capture

@@ -24,7 +24,11 @@ func (s *Site) fields() []field {
 			"what they say in `X-Forwarded-For`, `-Proto` and `-Host` of the client, its scheme and the host that it asked for is believed. " +
 			"Of a list of addresses the last one that is no trusted proxy's counts. They have to replace or remove what clients send in these fields."})
 	list = append(list, fallback(&s.Fallback))
-	return append(list, later("hub", "clientScript")...)
+	return append(list,
+		field{name: "hub", to: hubBinding{&s.Hub}, none: "none",
+			doc: "The hub: what the handler `hub` of any route leads to."},
+		field{name: "clientScript", to: clientScript(&s.ClientScript), def: `'/curlew.js'`,
+			doc: "Where the browser client is served, for every host, before the routes are asked; not where a route's `match` is exactly this path. `false` turns it off."})
 }
 
 // fields are the keys of a route but those of its handler.

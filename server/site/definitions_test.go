@@ -20,7 +20,11 @@ func walk(prefix string, fields []field) []entry {
 	for _, f := range fields {
 		list = append(list, entry{prefix + f.name, f})
 		if g, ok := f.to.(group); ok {
-			list = append(list, walk(prefix+f.name+".", g.fields())...)
+			below := prefix + f.name + "."
+			if _, ok := f.to.(namespaces); ok {
+				below += "NAME."
+			}
+			list = append(list, walk(below, g.fields())...)
 		}
 	}
 	return list
@@ -97,7 +101,11 @@ func TestKnownKeys(t *testing.T) {
 			want = append(want, prefix+name)
 		}
 	}
-	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies "+auth+" allow deny rate rate.requests rate.burst rate.per fallback hub! clientScript!")
+	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies "+auth+" allow deny rate rate.requests rate.burst rate.per fallback clientScript")
+	add("", "hub hub.namespaces hub.limits hub.limits.channels hub.limits.nameBytes hub.limits.messageBytes hub.limits.publishesPerSecond hub.limits.history hub.grace hub.apiKeys "+
+		"hub.auth hub.auth.jwt hub.auth.jwt.keys hub.auth.jwt.algorithms hub.auth.jwt.issuer hub.auth.jwt.audience hub.auth.jwt.leeway hub.auth.jwt.from hub.auth.jwt.roles "+
+		"hub.auth.webhook hub.auth.ask hub.auth.timeout hub.auth.cache")
+	add("hub.namespaces.NAME.", "history history.size history.age presence joinLeave publish subscribe whenSlow")
 	add("tls.", "certificate key minVersion clientCA acme acme.domains acme.email acme.directory acme.cache")
 	add("log.", "level format requests")
 	add("limits.", limits+" head headers connections connectionsPerIP")
@@ -108,7 +116,7 @@ func TestKnownKeys(t *testing.T) {
 	add("routes.limits.", limits+" head^ headers^ connections^ connectionsPerIP^")
 	add("routes.timeouts.", timeouts+" handshake^ drain^")
 	add("routes.webSockets.", webSockets)
-	add("routes.", "echo broadcast exec file proxy static respond redirect hub!")
+	add("routes.", "echo broadcast exec file proxy static respond redirect hub")
 	add("routes.exec.", "command mode type env pass directory user maxProcesses maxPerIP killAfter maxLine")
 	add("routes.", "broadcast.echo broadcast.announce file.path file.type proxy.target proxy.headers proxy.timeout static.directory respond.status respond.headers respond.body redirect.to redirect.status")
 

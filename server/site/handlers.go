@@ -16,6 +16,9 @@ func (r *Route) handlerFields() []field {
 		{name: "broadcast", to: nested{list: r.Broadcast.fields()},
 			doc: "Every message goes to everyone who is connected to the same path, in one order for all. " +
 				"What happens to a message for somebody who does not take it in time says `webSockets.whenFull`."},
+		{name: "hub", to: hubAbove{},
+			doc: "Channels with presence, history and exact resuming, for curlew.js and other clients of curlew.v1. " +
+				"Its settings are `hub` at the top level. A route `/hub/` answers the protocol at `/hub` and `/hub/`, and the API and events below it."},
 		{name: "exec", to: nested{list: r.Exec.fields()},
 			doc: "Runs a program for each connection: the client's messages are its input, its output are messages to the client. " +
 				"When it ends so does the connection, with 1000 if its status is 0, else with 1011; and when the connection ends so does the program."},
@@ -35,7 +38,7 @@ func (r *Route) handlerFields() []field {
 		{name: "redirect", to: nested{list: r.Redirect.fields()},
 			doc: "Sends the client elsewhere."},
 	}
-	return append(list, later("hub")...)
+	return list
 }
 
 func (s *Static) fields() []field {
@@ -103,7 +106,7 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 	if n.Kind != Object {
 		return r
 	}
-	d.handler(r, n, handlers)
+	d.handler(s, r, n, handlers)
 	if r.Proxy != nil && !r.Fallback.Set() {
 		r.Fallback.Value = false // the backend may have its own
 	}
@@ -120,7 +123,7 @@ func (d *decoder) route(s *Site, n *Node) *Route {
 
 // handler checks that the handler exists, has the settings that it needs, and
 // that there are none of another one.
-func (d *decoder) handler(r *Route, n *Node, handlers []field) {
+func (d *decoder) handler(s *Site, r *Route, n *Node, handlers []field) {
 	name := r.Handler.Value
 	known := usable(handlers)
 	var chosen *field
@@ -136,6 +139,9 @@ func (d *decoder) handler(r *Route, n *Node, handlers []field) {
 	}
 	if name != "broadcast" {
 		r.Broadcast = nil
+	}
+	if name == "hub" {
+		r.Hub = &s.Hub
 	}
 	if name != "exec" {
 		r.Exec = nil
@@ -193,7 +199,7 @@ func (d *decoder) handlerError(at *Node, found, right string) {
 }
 
 // webSocketHandlers are those that answer WebSocket handshakes.
-var webSocketHandlers = []string{"broadcast", "echo", "exec", "file", "proxy"}
+var webSocketHandlers = []string{"broadcast", "echo", "exec", "file", "hub", "proxy"}
 
 // together checks what several keys of a route say.
 func (d *decoder) together(r *Route, n *Node) {
@@ -208,7 +214,10 @@ func (d *decoder) together(r *Route, n *Node) {
 	if r.Hosts.Set() && len(r.Hosts.Value) == 0 {
 		d.failAt(r.Hosts.From, "found an empty list", "leave the key out for all hosts")
 	}
-	if w := r.WebSockets; slices.Contains(webSocketHandlers, r.Handler.Value) && w.RequireProtocol.Value && len(w.Protocol.Value) == 0 {
+	if r.Hub != nil && r.Pattern.Set() {
+		d.failAt(r.Pattern.From, "a hub has paths below its own", "write match: '/hub/' instead")
+	}
+	if w := r.WebSockets; r.Hub == nil && slices.Contains(webSocketHandlers, r.Handler.Value) && w.RequireProtocol.Value && len(w.Protocol.Value) == 0 {
 		d.fail(n, "a subprotocol is required but none is given", "add webSockets: { protocol: 'name' }")
 	}
 	if s := r.Respond; s != nil && s.Body.Value != "" && (s.Status.Value == 204 || s.Status.Value == 304) {

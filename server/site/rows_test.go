@@ -89,6 +89,33 @@ rate.burst             | TestRateInTime | TestRate | TestRate | TestRate
 fallback               | TestFB_OnByDefault | TestFB_Routes | - | TestFB_Routes
 rate.per               | TestRate | TestRate | - | TestRate
 
+hub.namespaces.NAME.history.size | - | TestOptions, TestHub | - | -
+hub.namespaces.NAME.history.age | TestOptions | TestOptions | TestOptions | -
+hub.namespaces.NAME.presence | TestOptions | TestHub | - | -
+hub.namespaces.NAME.joinLeave | TestOptions | TestHub | - | -
+hub.namespaces.NAME.publish | TestOptions | TestOptions, TestTokens | - | -
+hub.namespaces.NAME.subscribe | TestOptions | TestOptions, TestTokens | - | -
+hub.namespaces.NAME.whenSlow | TestOptions | TestOptions | - | -
+hub.limits.channels    | TestHub, TestOptions | TestLimits | TestLimits | -
+hub.limits.nameBytes   | TestOptions | TestHB3_Names | TestHB3_Names | -
+hub.limits.messageBytes | TestOptions | TestLimits | TestLimits | -
+hub.limits.publishesPerSecond | TestOptions | TestLimits | TestLimits | -
+hub.limits.history     | TestOptions | TestLimits | TestLimits | -
+hub.grace              | TestOptions | TestGrace | - | -
+hub.apiKeys            | TestPaths | TestHub, TestAPIKeys | - | -
+hub.auth.jwt.keys      | - | TestTokens | TestHB24_Tokens | -
+hub.auth.jwt.algorithms | TestHB24_Tokens | TestAlgorithms | TestAlgorithms | -
+hub.auth.jwt.issuer    | TestClaims | TestClaims | TestClaims | -
+hub.auth.jwt.audience  | TestHB24_Tokens | TestClaims | TestClaims | -
+hub.auth.jwt.leeway    | TestHB6_Expiry | TestClaims | TestClaims | -
+hub.auth.jwt.from      | TestRouteUser | TestTokens | - | -
+hub.auth.jwt.roles     | TestTokenRoles | TestTokenRoles | - | -
+hub.auth.webhook       | TestTokens | TestWebhook | TestAU19_AU20_WebhookFails | -
+hub.auth.ask           | TestWebhook | TestWebhookCache | - | -
+hub.auth.timeout       | TestAU19_AU20_WebhookFails | TestAU19_AU20_WebhookFails | TestAU19_AU20_WebhookFails | -
+hub.auth.cache         | TestWebhook | TestWebhookCache | TestWebhookCache | -
+clientScript           | TestScript | TestScript | - | -
+
 match                  | TestFirstMatchWins | TestFirstMatchWins, TestPatterns | - | -
 pattern                | TestFirstMatchWins | TestPatterns, TestCompilePattern | - | -
 methods                | TestMethods | TestMethods | TestMethods | -

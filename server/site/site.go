@@ -47,6 +47,11 @@ type Site struct {
 	// TrustedProxies are those whose X-Forwarded-* fields count.
 	TrustedProxies Setting[Ranges]
 
+	Hub Hub
+
+	// ClientScript is the path of curlew.js; "" is none.
+	ClientScript Setting[string]
+
 	root *Node // what was read, for Settings
 }
 
@@ -93,6 +98,7 @@ type Route struct {
 	Broadcast *Broadcast
 	Exec      *Exec
 	File      *File
+	Hub       *Hub // the Site's
 	Proxy     *Proxy
 	Static    *Static
 	Respond   *Respond

@@ -18,6 +18,7 @@ import (
 	"curlew.example/curlew/server/handler/echo"
 	"curlew.example/curlew/server/handler/exec"
 	"curlew.example/curlew/server/handler/file"
+	"curlew.example/curlew/server/handler/hub"
 	"curlew.example/curlew/server/handler/proxy"
 	"curlew.example/curlew/server/handler/redirect"
 	"curlew.example/curlew/server/handler/respond"
@@ -29,12 +30,13 @@ import (
 )
 
 // handlers are those of this program, by the names of the site file.
-func handlers(programs *exec.Processes) map[string]route.Constructor {
+func handlers(programs *exec.Processes, channels *hub.Hub) map[string]route.Constructor {
 	return map[string]route.Constructor{
 		"broadcast": new(broadcast.Rooms).New,
 		"echo":      echo.New,
 		"exec":      programs.New,
 		"file":      file.New,
+		"hub":       channels.New,
 		"proxy":     proxy.New,
 		"redirect":  redirect.New,
 		"respond":   respond.New,
@@ -66,7 +68,9 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	programs := &exec.Processes{Log: log, AllowRoot: c.AllowRoot}
-	srv, err := server.New(s, server.Options{Handlers: c.handlers(programs), Log: log, Listen: inherited.Listen})
+	channels := &hub.Hub{Log: log, Version: buildVersion()}
+	defer channels.Close()
+	srv, err := server.New(s, server.Options{Handlers: c.handlers(programs, channels), Log: log, Listen: inherited.Listen})
 	if err != nil {
 		return p.told(err)
 	}
@@ -137,8 +141,8 @@ func (c *serve) reload(ctx context.Context, srv *server.Server, level *slog.Leve
 }
 
 // handlers are those of the site that is served.
-func (c *serve) handlers(programs *exec.Processes) map[string]route.Constructor {
-	known := handlers(programs)
+func (c *serve) handlers(programs *exec.Processes, channels *hub.Hub) map[string]route.Constructor {
+	known := handlers(programs, channels)
 	if c.File == "" {
 		known["demo"] = func(r *site.Route, _ route.Endpoint) (http.Handler, error) {
 			return static.Files(web.Demo(), r.Match.Value), nil
@@ -222,7 +226,7 @@ type check struct {
 func (c *check) Run(ctx context.Context, p *Program) error {
 	s, err := awaited(ctx, func() (*site.Site, error) { return config.Load(c.File) })
 	if err == nil {
-		_, err = server.New(s, server.Options{Handlers: handlers(&exec.Processes{AllowRoot: true})})
+		_, err = server.New(s, server.Options{Handlers: handlers(&exec.Processes{AllowRoot: true}, new(hub.Hub))})
 	}
 	return p.told(err)
 }

@@ -14,12 +14,17 @@ func (version) Run(p *Program) error {
 	return err
 }
 
+// buildVersion is the version of the module that was built.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
 func versionText() string {
-	v, extra := "(devel)", ""
+	v, extra := buildVersion(), ""
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if info.Main.Version != "" {
-			v = info.Main.Version
-		}
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				extra = " " + s.Value

@@ -1,0 +1,192 @@
+package hub
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"curlew.example/curlew"
+)
+
+// in10 is when tokens expire that are to be good.
+func in10() string { return strconv.FormatInt(time.Now().Add(10*time.Minute).Unix(), 10) }
+
+// TestTokens: a token says who somebody is and what he may do, in hello, in a
+// subprotocol or in the query.
+func TestTokens(t *testing.T) {
+	in(t, rooms+`, auth: { `+strings.Replace(jwt, "} }", "}, from: ['subprotocol', 'query:t', 'header'] }", 1)+` }`, aRoute, func(h *house) {
+		exp := in10()
+		ann := token(`{"sub":"ann","exp":` + exp + `,"info":{"name":"Ann"},"channels":{"closed:*":["subscribe"],"closed:1":["subscribe","publish"]}}`)
+		p := h.hello(`{"token":"`+ann+`"}`, `"user":"ann"`, `"expires":`)
+		p.ask(`{"id":2,"subscribe":{"channel":"room:1","presence":true}}`, `"user":"ann"`, `"info":{"name":"Ann"}`)
+		p.ask(`{"id":3,"subscribe":{"channel":"users:1"}}`, `"subscribed"`)
+		p.ask(`{"id":4,"subscribe":{"channel":"closed:1"}}`, `"subscribed"`)
+		p.ask(`{"id":5,"subscribe":{"channel":"closed:2"}}`, `"subscribed"`)
+		p.ask(`{"id":6,"publish":{"channel":"closed:2","data":1}}`, `"forbidden"`)
+		p.ask(`{"id":7,"publish":{"channel":"closed:1","data":1}}`, `"message"`)
+		p.hear(`"published"`)
+
+		nobody := h.hello(`{}`)
+		nobody.ask(`{"id":2,"subscribe":{"channel":"users:1"}}`, `"forbidden"`)
+		nobody.ask(`{"id":3,"subscribe":{"channel":"closed:1"}}`, `"forbidden"`)
+
+		q := h.helloAt("/hub?t="+ann, `{}`, `"user":"ann"`)
+		q.c.Close(curlew.NormalClosure, "")
+		s, err := h.dial("/hub", "Subprotocol", "bearer."+ann)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.ask(`{"id":1,"hello":{}}`, `"user":"ann"`)
+		if got := s.c.Info().Subprotocol; got != "curlew.v1" {
+			t.Errorf("the subprotocol is %q", got)
+		}
+		lines, end := h.events("/hub/events?channel=users:1&t=" + ann)
+		lines.Scan()
+		end()
+		if strings.Contains(h.log.String(), ann[:20]) {
+			t.Error("AU10: the log has the token")
+		}
+	})
+}
+
+// TestHB24_Tokens: what is forged, over, not yet good or for others is refused, and
+// the connection ends.
+func TestHB24_Tokens(t *testing.T) {
+	in(t, rooms+`, auth: { `+jwt+` }`, aRoute, func(h *house) {
+		b64 := base64.RawURLEncoding.EncodeToString
+		good := `{"sub":"ann","exp":` + in10() + `}`
+		text := b64([]byte(good))
+		signature := token(good)[strings.LastIndexByte(token(good), '.'):]
+		past := strconv.FormatInt(time.Now().Add(-time.Minute).Unix(), 10)
+		for name, c := range map[string]struct {
+			token string
+			code  curlew.Code
+		}{
+			"none":          {b64([]byte(`{"alg":"none"}`)) + "." + text + ".", 4501},
+			"none, signed":  {b64([]byte(`{"alg":"none"}`)) + "." + text + signature, 4501},
+			"another one":   {b64([]byte(`{"alg":"HS512"}`)) + "." + text + signature, 4501},
+			"kid":           {b64([]byte(`{"alg":"HS256","kid":"../../etc/passwd"}`)) + "." + text + signature, 4501},
+			"dots":          {strings.Repeat(".", 60_000), 4501},
+			"long":          {strings.Repeat("a", 60_000), 4501},
+			"changed":       {token(good)[:30] + "x" + token(good)[31:], 4501},
+			"over":          {token(`{"sub":"ann","exp":` + past + `}`), 4401},
+			"never over":    {token(`{"sub":"ann"}`), 4501},
+			"not yet":       {token(`{"sub":"ann","exp":` + in10() + `,"nbf":` + in10() + `}`), 4501},
+			"for others":    {token(`{"sub":"ann","exp":` + in10() + `,"aud":"you"}`), 4501},
+			"odd rights":    {token(`{"sub":"ann","exp":` + in10() + `,"channels":["room:*"]}`), 4501},
+			"rights beyond": {token(`{"sub":"ann","exp":` + in10() + `,"channels":{"a*b":["publish"]}}`), 4501},
+		} {
+			p, err := h.dial("/hub")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(name)
+			p.ask(`{"id":1,"hello":{"token":"`+c.token+`"}}`, `"error"`)
+			p.ended(c.code)
+		}
+		lone := h.hello(`{}`) // who comes without a token is nobody
+		lone.ask(`{"id":2,"refresh":{"token":"x"}}`, `"unauthorized"`)
+	})
+}
+
+// TestHB6_Expiry: a connection ends with its token, unless another one comes before.
+func TestHB6_Expiry(t *testing.T) {
+	in(t, rooms+`, auth: { `+jwt+` }`, aRoute, func(h *house) {
+		until := func(d time.Duration) string { // with the leeway of 30 s
+			return strconv.FormatInt(time.Now().Add(d-30*time.Second).Unix(), 10)
+		}
+		began := time.Now()
+		a := h.hello(`{"token":"`+token(`{"sub":"ann","exp":`+until(time.Minute)+`}`)+`"}`, `"ann"`)
+		b := h.hello(`{"token":"`+token(`{"sub":"ann","exp":`+until(time.Minute)+`}`)+`"}`, `"ann"`)
+		b.ask(`{"id":2,"refresh":{"token":"`+token(`{"sub":"bob","exp":`+until(time.Hour)+`}`)+`"}}`, `"unauthorized"`)
+		b.ask(`{"id":3,"refresh":{"token":"`+token(`{"sub":"ann","exp":`+until(2*time.Minute)+`}`)+`"}}`, `"refreshed"`)
+		a.ended(4401)
+		if d := time.Since(began); d < 55*time.Second || d > 65*time.Second {
+			t.Errorf("after %v", d)
+		}
+		b.ended(4401)
+		if d := time.Since(began); d < 115*time.Second || d > 125*time.Second {
+			t.Errorf("after %v", d)
+		}
+	})
+}
+
+// TestRouteUser: a user known by the route is the hub's, where hello brings no token.
+func TestRouteUser(t *testing.T) {
+	in(t, rooms, `routes: [{ match: '/hub/', handler: 'hub', auth: { `+jwt+` } }]`, func(h *house) {
+		ann := token(`{"sub":"ann","exp":` + in10() + `}`)
+		p, err := h.dial("/hub", "Authorization", "Bearer "+ann)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.ask(`{"id":1,"hello":{}}`, `"user":"ann"`)
+		lines, end := h.events("/hub/events?channel=users:1", "Authorization", "Bearer "+ann)
+		if lines.Scan(); lines.Text() != ":ok" {
+			t.Errorf("%q", lines.Text())
+		}
+		end()
+		q, err := h.dial("/hub", "Authorization", "Bearer "+ann)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.ask(`{"id":1,"hello":{"token":"something else"}}`, `"unauthorized"`)
+		q.ended(4501)
+		if _, err := h.dial("/hub"); err == nil {
+			t.Error("nobody passes")
+		}
+	})
+}
+
+// TestHB5_Rights: with no right to a channel there is no subscription, no history and
+// no presence, in whatever way it is asked for.
+func TestHB5_Rights(t *testing.T) {
+	in(t, rooms+`, auth: { `+jwt+` }`, aRoute, func(h *house) {
+		ann := token(`{"sub":"ann","exp":` + in10() + `,"channels":{"closed:ann":["subscribe","publish"]}}`)
+		p := h.hello(`{"token":"` + ann + `"}`)
+		for _, name := range []string{"closed:bob", "closed:ann2", "closed", "closed:", "closed:ANN"} {
+			for _, ask := range []string{"subscribe", "history", "presence"} {
+				p.ask(`{"id":2,"`+ask+`":{"channel":"`+name+`"}}`, `"forbidden"`)
+			}
+			p.ask(`{"id":2,"publish":{"channel":"`+name+`","data":1}}`, `"forbidden"`)
+			a := h.do("GET", "/hub/events?channel="+name, "", "Authorization", "Bearer "+ann)
+			if a.Body.Close(); a.StatusCode != 403 {
+				t.Errorf("%s: events %d", name, a.StatusCode)
+			}
+		}
+		p.ask(`{"id":2,"subscribe":{"channel":"closed:ann"}}`, `"subscribed"`)
+	})
+}
+
+// TestAPIKeys: a file of keys is read again when it changes.
+func TestAPIKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys")
+	write := func(text string, at time.Time) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("# of the app\nfirst-key-0123456\n\nsecond-key-012345\r\n", time.Unix(1, 0))
+	in(t, rooms+`, apiKeys: '`+filepath.ToSlash(file)+`'`, aRoute, func(h *house) {
+		h.call("info", "first-key-0123456", ``, 200, `"clients":0`)
+		h.call("info", "second-key-012345", ``, 200, `"clients":0`)
+		h.call("info", "# of the app", ``, 401, ``)
+		h.call("info", "", ``, 401, ``)
+		write("third-key-0123456\n", time.Unix(2, 0))
+		<-time.After(time.Minute)
+		h.call("info", "third-key-0123456", ``, 200, ``)
+		h.call("info", "first-key-0123456", ``, 401, ``)
+		write("short\n", time.Unix(3, 0))
+		<-time.After(time.Minute)
+		h.call("info", "third-key-0123456", ``, 200, ``)
+		if !strings.Contains(h.log.String(), "not read again") {
+			t.Error(h.log)
+		}
+	})
+}
