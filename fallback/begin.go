@@ -38,7 +38,7 @@ func (t *tunnel) begin(hs *http.Request) error {
 	}
 	defer done(answer)
 	if answer.StatusCode != http.StatusOK {
-		t.give(refusal(answer))
+		t.hand(refusal(answer), 0)
 		return io.EOF
 	}
 	var is opened
@@ -59,7 +59,7 @@ func (t *tunnel) begin(hs *http.Request) error {
 		t.leave()
 		return net.ErrClosed
 	}
-	t.give(accepted(answer, hs.Header.Get("Sec-Websocket-Key"), is.Protocol))
+	t.hand(accepted(answer, hs.Header.Get("Sec-Websocket-Key"), is.Protocol), 0)
 	return nil
 }
 

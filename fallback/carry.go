@@ -83,10 +83,15 @@ const (
 	minBody   = 1 << 10
 )
 
-// post makes one POST.
+// post makes one POST. It says what has come meanwhile, so that a stream need not end
+// for that.
 func (t *tunnel) post(body []byte, at int64) (progress, again bool, end error) {
 	u := *t.session
 	u.RawQuery = with(u.RawQuery, "at", strconv.FormatInt(at, 10))
+	if got := t.has(); got > t.acked {
+		t.acked = got
+		u.RawQuery = with(u.RawQuery, "ack", strconv.FormatInt(got, 10))
+	}
 	ctx, cancel := context.WithTimeout(t.ctx, idleTime)
 	defer cancel()
 	answer, err := t.request(ctx, http.MethodPost, &u, t.header, body)
@@ -147,18 +152,19 @@ func (t *tunnel) ignore() {
 func (t *tunnel) getAll() error {
 	var p patience
 	for {
-		began, before := time.Now(), t.got
+		began, before := time.Now(), t.has()
 		again, err := t.get(t.getting)
 		if err != nil {
 			return err
 		}
-		if t.got > before {
+		came := t.has() > before
+		if came {
 			p = patience{}
 		}
 		switch {
 		case again && !p.failed(t.getting):
 			return errLost
-		case !again && t.got == before && time.Since(began) < soon && !p.pause(t.getting):
+		case !again && !came && time.Since(began) < soon && !p.pause(t.getting):
 			return errLost
 		}
 	}
@@ -187,7 +193,7 @@ func (w *watched) Read(p []byte) (int, error) {
 func (t *tunnel) get(parent context.Context) (again bool, end error) {
 	mode, silence := t.modes[0], t.poll+grace
 	u := *t.session
-	u.RawQuery = with(with(u.RawQuery, "at", strconv.FormatInt(t.got, 10)), "mode", mode)
+	u.RawQuery = with(with(u.RawQuery, "at", strconv.FormatInt(t.has(), 10)), "mode", mode)
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	first := silence
@@ -246,7 +252,6 @@ func (t *tunnel) copy(body io.Reader) error {
 		if n > 0 && !t.give(buf[:n]) {
 			return net.ErrClosed
 		}
-		t.got += int64(n)
 		if err == io.EOF {
 			return nil
 		} else if err != nil {
@@ -276,6 +281,5 @@ func (t *tunnel) events(body io.Reader) error {
 		if len(p) > 0 && !t.give(p) {
 			return net.ErrClosed
 		}
-		t.got += int64(len(p))
 	}
 }

@@ -29,6 +29,7 @@ type tunnel struct {
 	asks bool   // the session is being opened, or is open
 	open bool   // it is open
 	sent int64  // the server has taken so many bytes: out begins there
+	got  int64  // so many of the server's have come
 
 	// What the open has given.
 	session *url.URL
@@ -37,10 +38,10 @@ type tunnel struct {
 
 	// Of the goroutine that gets.
 	modes []string
-	got   int64
 
 	// Of the goroutine that posts.
-	most int // bytes in a body
+	most  int   // bytes in a body
+	acked int64 // the server knows that so many have come
 }
 
 func newTunnel(base *url.URL, o *DialOptions) *tunnel {
@@ -163,7 +164,10 @@ func (t *tunnel) overLocked() {
 }
 
 // give hands on bytes of the server's as far as there is room: it waits for it.
-func (t *tunnel) give(p []byte) bool {
+func (t *tunnel) give(p []byte) bool { return t.hand(p, int64(len(p))) }
+
+// hand is give for bytes of which n count.
+func (t *tunnel) hand(p []byte, n int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for len(t.in) >= t.window && !t.closed && t.err == nil {
@@ -173,8 +177,16 @@ func (t *tunnel) give(p []byte) bool {
 		return false
 	}
 	t.in = push(t.in, p, t.window)
+	t.got += n
 	t.changeLocked()
 	return true
+}
+
+// has returns how many bytes of the server's have come.
+func (t *tunnel) has() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.got
 }
 
 // request makes one request.

@@ -396,7 +396,7 @@ func TestFB11_Modes(t *testing.T) {
 			ends  string
 		}{{"", 0, "stream"}, {"stream", proof, "sse"}, {"stream sse", 2 * proof, "poll"}} {
 			asked := make(chan string, 100)
-			c0, err := h.dial("", &DialOptions{HTTP: roundTrip2(func(r *http.Request) (*http.Response, error) {
+			c0, err := h.dial("", &DialOptions{HTTP: tripper(func(r *http.Request) (*http.Response, error) {
 				mode := r.URL.Query().Get("mode")
 				if mode != "" {
 					asked <- mode
@@ -435,9 +435,9 @@ func TestFB11_Modes(t *testing.T) {
 	})
 }
 
-type roundTrip2 func(r *http.Request) (*http.Response, error)
+type tripper func(r *http.Request) (*http.Response, error)
 
-func (f roundTrip2) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // heldBack is a body that comes when it is whole.
 type heldBack struct {
@@ -470,7 +470,7 @@ func TestTunnelLastWords(t *testing.T) {
 		c.Abort(nil)
 	}), nil, func(h *house) {
 		var refused atomic.Int32
-		c, err := h.dial("poll", &DialOptions{HTTP: roundTrip2(func(r *http.Request) (*http.Response, error) {
+		c, err := h.dial("poll", &DialOptions{HTTP: tripper(func(r *http.Request) (*http.Response, error) {
 			a, err := h.client.Transport.RoundTrip(r)
 			if err == nil && r.Method == "POST" && a.StatusCode >= 400 {
 				refused.Add(1)
@@ -502,7 +502,7 @@ func TestTunnelLastWords(t *testing.T) {
 // and everything arrives.
 func TestTunnelSlowLine(t *testing.T) {
 	in(t, echoes(&curlew.Options{PingInterval: -1}), nil, func(h *house) {
-		c, err := h.dial("poll", &DialOptions{HTTP: roundTrip2(func(r *http.Request) (*http.Response, error) {
+		c, err := h.dial("poll", &DialOptions{HTTP: tripper(func(r *http.Request) (*http.Response, error) {
 			if r.Method == "POST" {
 				select {
 				case <-time.After(time.Duration(r.ContentLength) * time.Second / 1000): // 1,000 bytes a second
@@ -568,4 +568,30 @@ func (c told) Close() error {
 		c.closed <- struct{}{}
 	}
 	return err
+}
+
+// A stream of which POSTs acknowledge what has come does not end for its window.
+func TestTunnelAcknowledges(t *testing.T) {
+	in(t, echoes(nil), &Options{Window: 4096}, func(h *house) {
+		var gets atomic.Int32
+		c, err := h.dial("stream", &DialOptions{HTTP: tripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == "GET" {
+				gets.Add(1)
+			}
+			return h.client.Transport.RoundTrip(r)
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			c.Write(h.t.Context(), curlew.Binary, make([]byte, 1000))
+			if _, p, err := c.Read(h.t.Context(), nil); len(p) != 1000 {
+				t.Fatal(len(p), err)
+			}
+		}
+		if n := gets.Load(); n != 1 {
+			t.Errorf("%d GETs for 25 windows", n)
+		}
+		c.Abort(nil)
+	})
 }
