@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"curlew.example/curlew/internal/handshake"
@@ -45,6 +46,7 @@ func (t *tunnel) begin(hs *http.Request) error {
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxHead)).Decode(&is); err != nil || is.Session == "" {
 		return errors.New("the answer is that of no fallback")
 	}
+	t.keep(answer.Cookies())
 	u.RawQuery = with(t.base.RawQuery, Param, is.Session)
 	t.session = &u
 	if t.poll = time.Duration(is.Poll) * time.Millisecond; is.Poll <= 0 || is.Poll > maxPoll.Milliseconds() {
@@ -61,6 +63,19 @@ func (t *tunnel) begin(hs *http.Request) error {
 	}
 	t.hand(accepted(answer, hs.Header.Get("Sec-Websocket-Key"), is.Protocol), 0)
 	return nil
+}
+
+// keep adds cookies to requests, as of a proxy that finds its server again by one.
+func (t *tunnel) keep(cookies []*http.Cookie) {
+	all := t.header["Cookie"]
+	for _, c := range cookies {
+		if c.MaxAge >= 0 {
+			all = append(all, c.Name+"="+c.Value)
+		}
+	}
+	if len(all) > 0 {
+		t.header["Cookie"] = []string{strings.Join(all, "; ")}
+	}
 }
 
 // What a server is believed.

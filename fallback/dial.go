@@ -33,7 +33,8 @@ type DialOptions struct {
 // Dial connects to a WebSocket endpoint over plain HTTP: url has the scheme ws, wss,
 // http or https. What the server refuses is a *curlew.HandshakeError.
 //
-// The connection outlives requests that fail: they are repeated for up to 30 s.
+// The connection outlives requests that fail: they are repeated for up to 30 s. Cookies
+// that the answer to the open sets are sent with them.
 func Dial(ctx context.Context, url string, o *DialOptions) (*curlew.Conn, error) {
 	if o == nil {
 		o = &DialOptions{}
