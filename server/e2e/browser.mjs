@@ -1,35 +1,8 @@
 // Drives the demo page in a real Chromium as a person would, by its labels and
-// buttons. Its argument is one line of JSON, see browser_test.go; it prints one
-// line of JSON for each step: {name, error, ms}. A step that fails does not keep the
-// next ones from being tried. All sites are visited at the same time, by one
-// browser.
+// buttons. Its argument is in browser_test.go. All sites are visited at the same
+// time, by one browser.
 
-import { chromium } from 'playwright-core';
-import { readFileSync } from 'node:fs';
-
-const args = JSON.parse(process.argv[2]);
-const browser = await chromium.launch({
-  executablePath: args.chromium,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-});
-
-// stepsOf returns the function that reports the steps of a visit.
-const stepsOf = (visit) => async (name, f) => {
-  const began = Date.now();
-  let error = '';
-  try {
-    await f();
-  } catch (err) {
-    error = String(err?.stack ?? err);
-  }
-  console.log(JSON.stringify({ name: `${visit.name}/${name}`, error, ms: Date.now() - began }));
-};
-
-function want(what, got, wanted) {
-  if (JSON.stringify(got) !== JSON.stringify(wanted)) {
-    throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(wanted)}`);
-  }
-}
+import { args, ask, browser, end, fits, ink, nameless, stepsOf, want } from './steps.mjs';
 
 // A Demo is the page, as a person has it before them.
 class Demo {
@@ -121,10 +94,8 @@ class Demo {
     return item.getAttribute('data-code');
   }
 
-  // ink is how many points of the drawing are drawn.
   ink() {
-    return this.page.locator('#canvas').evaluate((c) =>
-      c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((n, v, i) => n + (i % 4 === 3 && v > 0), 0));
+    return ink(this.page.locator('#canvas'));
   }
 
   async shot(name) {
@@ -248,10 +219,7 @@ async function keyboard(step, url) {
     await demo.echo(() => keyboard.press('Enter'), { type: 'binary' });
   });
   await step('every control has a name', async () => {
-    const nameless = await demo.page.evaluate(() => [...document.querySelectorAll('input, textarea, button, canvas')]
-      .filter((e) => !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()))
-      .map((e) => e.id));
-    want('nameless', nameless, []);
+    want('nameless', await nameless(demo.page), []);
     want('log', await demo.page.getByRole('log', { name: 'Messages' }).getAttribute('aria-live'), 'polite');
   });
   await demo.close();
@@ -265,16 +233,7 @@ async function phone(step, url, colorScheme) {
     await demo.page.locator('#canvas').tap({ position: { x: 20, y: 20 } });
     if (!((await demo.ink()) > 0)) throw new Error('a tap draws no dot');
     await demo.echo(() => demo.button('Send drawing').tap(), { type: 'binary' });
-    const wide = await demo.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    if (wide > 0) throw new Error(`${wide} pixels wider than the screen`);
-    const small = await demo.page.evaluate(() => [...document.querySelectorAll('button, input[type=text]')]
-      .filter((e) => e.offsetParent && e.getBoundingClientRect().height < 40).map((e) => e.id));
-    want('too small for a finger', small, []);
-    const [ground, ink] = await demo.page.evaluate(() => {
-      const s = getComputedStyle(document.body);
-      return [s.backgroundColor, s.color].map((c) => c.match(/\d+/g).map(Number).reduce((a, b) => a + b));
-    });
-    want('dark', ground < ink, colorScheme === 'dark');
+    await fits(demo.page, colorScheme);
   });
   await demo.shot(`phone-${colorScheme}`);
   await demo.close();
@@ -293,14 +252,12 @@ async function dark(step, url) {
 
 // ---- the server stops
 
-// leave stays connected until the server closes: it asks for that by a line of
-// its own, and answers are read from standard input.
+// leave stays connected until the server closes.
 async function leave(step, url) {
   const demo = await Demo.open(url);
   await step('the server stops with 1001', async () => {
     await demo.connect();
-    console.log(JSON.stringify({ name: 'stop the server' }));
-    readFileSync(0); // the end of standard input says that it was told to stop
+    await ask('stop');
     await demo.status('Closed, 1001');
   });
   await demo.close();
@@ -315,9 +272,9 @@ const parts = {
 };
 
 async function go(visit) {
-  for (const part of visit.parts) await parts[part](stepsOf(visit), visit.page);
+  for (const part of visit.parts) await parts[part](stepsOf(visit.name), visit.page);
 }
 
 await Promise.all(args.visits.map(go));
 await go(args.last);
-await browser.close();
+await end();

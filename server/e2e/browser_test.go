@@ -39,10 +39,11 @@ var codes = [][2]string{
 	{"1000", "all done"}, {"1001", ""}, {"1008", "not here"}, {"1011", ""}, {"1012", ""}, {"1013", ""}, {"3000", "grüezi"}, {"4999", "last"},
 }
 
-// A run is one of browser.mjs.
+// A run is one of browser.mjs, or of another driver, which knows only some of it.
 type run struct {
 	Chromium string      `json:"chromium"`
 	Shots    string      `json:"shots"`
+	Page     string      `json:"page"` // for hub.mjs
 	Codes    [][2]string `json:"codes"`
 	File     string      `json:"file"`   // of 5 MB
 	Big      string      `json:"big"`    // of a byte more than the demo takes
@@ -57,9 +58,8 @@ type visit struct {
 	Parts []string `json:"parts"`
 }
 
-// browse runs the browser, each step as a subtest. When it asks for the server to
-// be stopped, stop is called.
-func browse(t *testing.T, r run, stop func()) {
+// browse runs a driver with r, each step as a subtest. What it asks for is in asked.
+func browse(t *testing.T, driver string, r run, asked map[string]func()) {
 	t.Helper()
 	node := testenv.Need(t, "node")
 	r.Chromium = testenv.Need(t, "chromium", "chromium-browser", "google-chrome")
@@ -72,15 +72,13 @@ func browse(t *testing.T, r run, stop func()) {
 			t.Fatal(err)
 		}
 	}
-	dir := t.TempDir()
-	r.Codes, r.File, r.Big = codes, randomFile(t, dir, 5<<20), randomFile(t, dir, 16<<20+1)
 	args, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, node, "browser.mjs", string(args))
+	cmd := exec.CommandContext(ctx, node, driver, string(args))
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	in, err := cmd.StdinPipe()
@@ -97,15 +95,15 @@ func browse(t *testing.T, r run, stop func()) {
 	steps := 0
 	for s := bufio.NewScanner(out); s.Scan(); {
 		var step struct {
-			Name, Error string
-			MS          int
+			Name, Error, Ask string
+			MS               int
 		}
 		if err := json.Unmarshal(s.Bytes(), &step); err != nil {
 			t.Fatalf("%v: %s", err, s.Bytes())
 		}
-		if step.Name == "stop the server" {
-			stop()
-			in.Close()
+		if step.Ask != "" {
+			asked[step.Ask]()
+			in.Write([]byte("done\n")) // who has ended meanwhile says so below
 			continue
 		}
 		steps++
@@ -140,42 +138,71 @@ func randomFile(t *testing.T, dir string, size int) string {
 // the same site with a route beside it that closes as asked, plain and over TLS.
 func TestDemo(t *testing.T) {
 	testenv.Need(t, "node")
+	curlew := startDemo(t, build(t), "127.0.0.1:0")
+	dir := t.TempDir()
+	talk := []string{"conversation"}
+	browse(t, "browser.mjs", run{
+		Codes: codes, File: randomFile(t, dir, 5<<20), Big: randomFile(t, dir, 16<<20+1),
+		Visits: []visit{
+			{"plain", demoSite(t, false) + "/", talk},
+			{"TLS", demoSite(t, true) + "/", talk},
+			{"command", curlew.page, []string{"keyboard", "dark", "phones"}},
+		},
+		Last: visit{"command", curlew.page, []string{"leave"}},
+	}, map[string]func(){"stop": curlew.stop})
+	curlew.wait()
+}
+
+// build makes the program.
+func build(t *testing.T) string {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "curlew")
 	if out, err := exec.Command("go", "build", "-o", program, "../cmd/curlew").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.Command(program, "serve", "--listen", "127.0.0.1:0")
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.StdoutPipe()
+	return program
+}
+
+// A demo is the program as a stranger starts it, without a file.
+type demo struct {
+	t    *testing.T
+	page string // the address of the first page
+	cmd  *exec.Cmd
+	errs bytes.Buffer
+}
+
+func startDemo(t *testing.T, program, address string) *demo {
+	t.Helper()
+	d := &demo{t: t, cmd: exec.Command(program, "serve", "--listen", address)}
+	d.cmd.Stderr = &d.errs
+	out, err := d.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Process.Kill()
+	t.Cleanup(func() { d.cmd.Process.Kill() })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	page, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if err != nil || !ok {
-		t.Fatalf("%q, %v\n%s", line, err, &errs)
+		t.Fatalf("%q, %v\n%s", line, err, &d.errs)
 	}
-	stop := func() {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
+	d.page = page + "/"
+	return d
+}
+
+// stop tells it to stop.
+func (d *demo) stop() {
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		d.t.Error(err)
 	}
-	talk := []string{"conversation"}
-	browse(t, run{
-		Visits: []visit{
-			{"plain", demoSite(t, false) + "/", talk},
-			{"TLS", demoSite(t, true) + "/", talk},
-			{"command", page + "/", []string{"keyboard", "dark", "phones"}},
-		},
-		Last: visit{"command", page + "/", []string{"leave"}},
-	}, stop)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("the server: %v\n%s", err, &errs)
+}
+
+// wait waits until it has stopped.
+func (d *demo) wait() {
+	if err := d.cmd.Wait(); err != nil {
+		d.t.Errorf("the server: %v\n%s", err, &d.errs)
 	}
 }
 
