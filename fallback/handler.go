@@ -62,6 +62,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.next.ServeHTTP(w, r)
 		return
 	}
+	if s := h.sessions.of(r); s != nil {
+		h = s.by // a session keeps what it began with
+	}
 	head := w.Header()
 	head.Set("Cache-Control", "no-store, no-transform")
 	head.Set("X-Accel-Buffering", "no")
@@ -96,8 +99,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve answers a request that belongs to a session.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, q *query) {
-	s := h.sessions.find(q.session)
-	if s == nil || s.path != r.URL.EscapedPath() {
+	s := h.sessions.of(r)
+	if s == nil {
 		refuse(w, http.StatusNotFound, errUnknown)
 		return
 	}

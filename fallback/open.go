@@ -70,7 +70,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, q *query) {
 
 func (h *handler) newSession(r *http.Request) *session {
 	s := &session{
-		of: h.sessions, id: newID(), path: strings.Clone(r.URL.EscapedPath()), client: h.client(r),
+		of: h.sessions, by: h, id: newID(), path: strings.Clone(r.URL.EscapedPath()), client: h.client(r),
 		ends: ends{window: h.window, remote: addressOf(r.RemoteAddr)},
 	}
 	var ok bool

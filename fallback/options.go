@@ -39,8 +39,8 @@ type Options struct {
 	Client func(r *http.Request) string
 
 	// Sessions are those that the handler shares with others: nil is a set of its
-	// own. A session is found at the path that it was opened on by whichever
-	// handler it was.
+	// own. A session is found at the path that it was opened on through each of
+	// them, and keeps the options of the handler that it was opened by.
 	Sessions *Sessions
 
 	// ErrorLog is told of panics in the handler behind: nil is that of the

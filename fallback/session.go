@@ -18,6 +18,7 @@ var (
 type session struct {
 	ends     // out is what the client has not acknowledged; err: the client is gone
 	of       *Sessions
+	by       *handler // that opened it
 	id, path string
 	client   string // for counting
 

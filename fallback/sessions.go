@@ -3,6 +3,8 @@ package fallback
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"net/http"
+	"strings"
 	"sync"
 )
 
@@ -22,6 +24,27 @@ func (ss *Sessions) Len() int {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	return len(ss.byID)
+}
+
+// Handler returns the handler that opened the session that a request belongs to, or
+// nil if there is none: for servers whose handlers come and go while sessions stay.
+// Other handlers with the same Sessions leave a session to it, too.
+func (ss *Sessions) Handler(r *http.Request) http.Handler {
+	if s := ss.of(r); s != nil {
+		return s.by
+	}
+	return nil
+}
+
+// of returns the session that a request belongs to, or nil.
+func (ss *Sessions) of(r *http.Request) *session {
+	_, ours, _ := split(r.URL.RawQuery)
+	first, _, _ := strings.Cut(ours, "&")
+	s := ss.find(strings.TrimPrefix(first, Param+"="))
+	if s == nil || s.path != r.URL.EscapedPath() {
+		return nil
+	}
+	return s
 }
 
 // newID returns 128 random bits. There is no going on without them: rand.Read

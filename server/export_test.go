@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"curlew.example/curlew/server/auth"
 	"curlew.example/curlew/server/site"
 )
 
@@ -91,3 +92,11 @@ func Issuers(s *Server) (active, resting []string) {
 	slices.Sort(resting)
 	return active, resting
 }
+
+// NewOwners returns what asks a guard whose the credentials of a request are.
+func NewOwners(g *auth.Guard) func(*http.Request) (string, bool) {
+	return (&owners{guard: g, names: make(map[auth.Digest]string)}).of
+}
+
+// Sessions returns how many sessions of the fallback there are.
+func Sessions(s *Server) int { return s.sessions.Len() }

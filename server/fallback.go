@@ -39,6 +39,25 @@ func (g *generation) carried(r *site.Route, h http.Handler, guard *auth.Guard) h
 	})
 }
 
+// kept serves the sessions whose route is not there any more: WebSockets stay open,
+// too, when theirs goes. may is asked first. All else is for next.
+func (g *generation) kept(table *route.Table, next http.Handler, may guard) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !fallback.Session(r) || table.Carries(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h := g.server.sessions.Handler(r)
+		switch {
+		case h == nil:
+			next.ServeHTTP(w, r)
+		case may(w, r):
+			w.(*answer).carries(r)
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
 // openKey is the key of the *answer of an open: the handshake that stands for it has
 // no other way to it, and none to the connection, which is not to become a WebSocket.
 type openKey struct{}

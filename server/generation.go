@@ -94,7 +94,7 @@ func (s *Server) newGeneration(from *site.Site) (*generation, error) {
 		s.log.Warn("there are no routes: every request is answered 404")
 	}
 	g.warn()
-	g.handler = g.answered(gate(g.issuer.challenges(scripted(table, from)), g.methods))
+	g.handler = g.answered(gate(g.issuer.challenges(g.kept(table, scripted(table, from), may)), g.methods))
 	g.http = g.newHTTP(http.HandlerFunc(g.serve))
 	return g, nil
 }

@@ -38,6 +38,12 @@ func (e *entry) answers(r *http.Request) bool {
 	return e.method(r.Method)
 }
 
+// Carries reports whether the route that answers a request is Carried.
+func (t *Table) Carries(r *http.Request) bool {
+	found := t.Find(r)
+	return found.Status == 0 && t.entries[found.Route].carried
+}
+
 // Add puts a route behind those that are there.
 func (t *Table) Add(r *site.Route, h http.Handler) error {
 	m, err := compile(r)
