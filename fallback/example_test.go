@@ -32,10 +32,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer c.Close(curlew.NormalClosure, "")
 	c.Write(ctx, curlew.Text, []byte("hello"))
 	_, p, err := c.Read(ctx, nil)
 	fmt.Printf("%s %v\n", p, err)
+	c.Close(curlew.NormalClosure, "")
+	<-c.Done()
 	// Output:
 	// no WebSocket
 	// hello <nil>
