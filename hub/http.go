@@ -344,6 +344,7 @@ func (h *Hub) callInfo(context.Context, *proto.Request, []byte) (any, error) {
 type Listed struct {
 	Channel     string `json:"channel"`
 	Subscribers int    `json:"subscribers"`
+	Offset      int64  `json:"offset"` // of the last message
 }
 
 // Channels returns at most n of the channels of this node whose names begin with
@@ -362,7 +363,7 @@ func (h *Hub) Channels(prefix, after string, n int) []Listed {
 		cs.mu.Unlock()
 		for _, ch := range some {
 			ch.mu.Lock()
-			list = append(list, Listed{ch.name, len(ch.subs)})
+			list = append(list, Listed{ch.name, len(ch.subs), ch.top.Offset})
 			ch.mu.Unlock()
 		}
 	}

@@ -19,6 +19,7 @@ WebSockets: a server that needs no code, and a client for the terminal.
   convert FILE    make a site file of an appweb.conf or an Ioto web.json5
   schema          write a JSON schema of site files, for editors
   connect URL     talk to a WebSocket server
+  hub             talk to the channels of a hub
   conform         test a server or clients for conformance with the RFCs
   version         say which version this is
 
@@ -109,6 +110,105 @@ end of input what is still under way is awaited, then it closes with 1000.
 
 Example:
   echo hello | curlew connect ws://127.0.0.1:8080/echo --timing
+`
+
+const aboutHub = `Usage: curlew hub URL COMMAND
+
+The channels of a hub, as lines of JSON: those of the protocol in docs/hub.md. A
+connection that is lost comes back, and so does what was missed.
+
+  subscribe CHANNEL...      write what is said, and who comes and goes
+  publish CHANNEL [DATA]    say DATA, or each line of standard input
+  presence CHANNEL          write who is there
+  history CHANNEL           write what is kept
+  top                       write what goes on, every 2 seconds
+
+curlew hub COMMAND --help says more. All of them take the URL before or behind
+the command, --token, and of curlew connect what says how to get there.
+
+Example:
+  curlew hub ws://127.0.0.1:8080/hub subscribe room:lobby --history 10
+`
+
+const aboutHubSubscribe = `Usage: curlew hub URL subscribe CHANNEL... [flags]
+
+Write what is said in channels, and who comes and goes, until it is interrupted.
+Refused: exit code 1.
+
+  --since POSITION         continue behind it, as it was written:
+                           '{"epoch":"a1","offset":41}'
+  --history N              begin with the last N messages that are kept
+  --count N                end after N messages
+  --token TOKEN            who we are; @FILE reads it from a file
+  --header 'Name: value', --origin ORIGIN, --proxy URL
+  --insecure, --cacert FILE
+                           as curlew connect
+
+Example:
+  curlew hub ws://127.0.0.1:8080/hub subscribe room:lobby
+`
+
+const aboutHubPublish = `Usage: curlew hub URL publish CHANNEL [DATA] [flags]
+
+Publish DATA, which is JSON, or without it each line of standard input, and
+write where each message stands. Where only subscribers may, it becomes one.
+
+  --text                   DATA, or a line, is a text as it stands, not JSON
+  --key KEY                of what this is the newest state, for conflating
+  --token TOKEN            who we are; @FILE reads it from a file
+  --header 'Name: value', --origin ORIGIN, --proxy URL
+  --insecure, --cacert FILE
+                           as curlew connect
+
+Example:
+  curlew hub ws://127.0.0.1:8080/hub publish room:lobby '{"text":"hello"}'
+`
+
+const aboutHubPresence = `Usage: curlew hub URL presence CHANNEL [flags]
+
+Write who is present in a channel, a line each.
+
+  --token TOKEN            who we are; @FILE reads it from a file
+  --header 'Name: value', --origin ORIGIN, --proxy URL
+  --insecure, --cacert FILE
+                           as curlew connect
+
+Example:
+  curlew hub ws://127.0.0.1:8080/hub presence room:lobby
+`
+
+const aboutHubHistory = `Usage: curlew hub URL history CHANNEL [flags]
+
+Write the messages of a channel that are kept, the oldest first.
+
+  --since POSITION         those behind it: '{"epoch":"a1","offset":41}'
+  --limit N                at most so many
+  --reverse                the newest first
+  --token TOKEN            who we are; @FILE reads it from a file
+  --header 'Name: value', --origin ORIGIN, --proxy URL
+  --insecure, --cacert FILE
+                           as curlew connect
+
+Example:
+  curlew hub ws://127.0.0.1:8080/hub history room:lobby --limit 10 --reverse
+`
+
+const aboutHubTop = `Usage: curlew hub URL top --key KEY [flags]
+
+Write what goes on in a hub, a line each time: who is connected, what is
+published and delivered in a second, and the busiest channels. It asks the API.
+
+  --key KEY                one of hub.apiKeys; @FILE reads it from a file
+  --prefix TEXT            only channels whose names begin so
+  --busiest N              so many channels; 20
+  --every TIME             how often; 2s
+  --count N                end after N lines
+  --header 'Name: value', --origin ORIGIN, --proxy URL
+  --insecure, --cacert FILE, --token TOKEN
+                           as curlew connect
+
+Example:
+  curlew hub ws://127.0.0.1:8080/hub top --key @hub.key
 `
 
 const aboutConform = `Usage: curlew conform COMMAND
@@ -216,6 +316,8 @@ Example:
 var texts = map[string]string{
 	"": aboutAll, "serve": aboutServe, "check": aboutCheck, "explain": aboutExplain, "convert": aboutConvert, "schema": aboutSchema,
 	"connect": aboutConnect, "version": aboutVersion,
+	"hub": aboutHub, "hub subscribe": aboutHubSubscribe, "hub publish": aboutHubPublish, "hub presence": aboutHubPresence,
+	"hub history": aboutHubHistory, "hub top": aboutHubTop,
 	"conform": aboutConform, "conform server": aboutConformServer, "conform client": aboutConformClient,
 	"conform report": aboutConformReport, "conform diff": aboutConformDiff,
 }

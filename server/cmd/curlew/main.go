@@ -6,6 +6,11 @@
 //	curlew convert FILE                      make a site file of another server's configuration
 //	curlew schema                            a JSON schema of site files, for editors
 //	curlew connect URL                       talk to a WebSocket server
+//	curlew hub URL subscribe CHANNEL...      hear what a hub's channels say
+//	curlew hub URL publish CHANNEL [DATA]    say something in one
+//	curlew hub URL presence CHANNEL          say who is there
+//	curlew hub URL history CHANNEL           show what was said
+//	curlew hub URL top                       show what goes on in the hub
 //	curlew conform server URL [CASE]...      test a server for conformance
 //	curlew conform client ADDR [CASE]...     test the clients that come
 //	curlew conform report FILE...            show several results side by side
@@ -37,6 +42,7 @@ type commands struct {
 	Convert conversion  `cmd:""`
 	Schema  schema      `cmd:""`
 	Connect connect     `cmd:""`
+	Hub     hubCommands `cmd:""`
 	Conform conformance `cmd:""`
 	Version version     `cmd:""`
 }
@@ -126,6 +132,8 @@ func usual(args []string) []string {
 		return append([]string{"version"}, args[1:]...)
 	case "conform":
 		return withoutMinus(args)
+	case "hub":
+		return urlBehind(args)
 	}
 	return args
 }

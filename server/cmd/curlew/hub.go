@@ -1,0 +1,381 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"curlew.example/curlew"
+	"curlew.example/curlew/hub/client"
+	"curlew.example/curlew/hub/proto"
+)
+
+// hubCommands talk to a hub: URL stands in front of the command or behind it.
+type hubCommands struct {
+	Subscribe hubSubscribe `cmd:""`
+	Publish   hubPublish   `cmd:""`
+	Presence  hubPresence  `cmd:""`
+	History   hubHistory   `cmd:""`
+	Top       hubTop       `cmd:""`
+}
+
+// urlBehind puts the URL of "hub URL COMMAND" behind the command.
+func urlBehind(args []string) []string {
+	known := []string{"subscribe", "publish", "presence", "history", "top"}
+	if len(args) < 3 || slices.Contains(known, args[1]) || !slices.Contains(known, args[2]) {
+		return args
+	}
+	swapped := slices.Clone(args)
+	swapped[1], swapped[2] = args[2], args[1]
+	return swapped
+}
+
+// hubAt is a hub, and how it is reached.
+type hubAt struct {
+	URL      string `arg:""`
+	Token    string
+	Header   []string `sep:"none"`
+	Origin   string
+	Proxy    string
+	Insecure bool
+	Cacert   string
+}
+
+// secretOf returns a secret, or what the file holds whose name follows an @.
+func secretOf(flag, s string) (string, error) {
+	name, isFile := strings.CutPrefix(s, "@")
+	if !isFile {
+		return s, nil
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", flag, err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+func (h *hubAt) options() (*curlew.DialOptions, error) {
+	if err := checkURL(h.URL); err != nil {
+		return nil, wrongUsage{err}
+	}
+	return (&connect{Header: h.Header, Origin: h.Origin, Proxy: h.Proxy, Insecure: h.Insecure, Cacert: h.Cacert}).options()
+}
+
+// A mouthpiece is a client of a hub that writes what it hears, as lines of JSON. Its
+// context ends when the connection cannot be made, or has ended for good.
+type mouthpiece struct {
+	*client.Client
+	ctx context.Context
+	end context.CancelCauseFunc
+
+	mu  sync.Mutex
+	out *lines
+}
+
+// errGone ends a program whose reader has gone.
+var errGone = errors.New("nobody reads")
+
+// open connects, and comes back when the connection is lost later.
+func (h *hubAt) open(ctx context.Context, p *Program) (*mouthpiece, error) {
+	dial, err := h.options()
+	if err != nil {
+		return nil, err
+	}
+	token, err := secretOf("--token", h.Token)
+	if err != nil {
+		return nil, err
+	}
+	m := &mouthpiece{out: newLines(p.Stdout)}
+	m.ctx, m.end = context.WithCancelCause(ctx)
+	was := false
+	o := &client.Options{DialOptions: dial, State: func(s client.State, err error) {
+		switch {
+		case s == client.Connected:
+			if was {
+				fmt.Fprintln(p.Stderr, "connected again")
+			}
+			was = true
+		case s == client.Ended && err != nil, s == client.Connecting && err != nil && !was:
+			m.end(ended(err))
+		case s == client.Connecting && err != nil:
+			fmt.Fprintln(p.Stderr, oneLine("connection lost: "+ended(err).Error()))
+		}
+	}}
+	if token != "" {
+		o.Token = func(context.Context) (string, error) { return token, nil }
+	}
+	m.Client = client.New(h.URL, o)
+	return m, nil
+}
+
+// ended says how a connection has ended, or why there is none.
+func ended(err error) error {
+	var e *curlew.CloseError
+	if !errors.As(err, &e) {
+		return explain(err)
+	}
+	text := fmt.Sprintf("closed by the server: %v", e.Code)
+	if !e.Remote {
+		text = fmt.Sprintf("closed: %v", e.Code)
+	}
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	return errors.New(text)
+}
+
+// why says why something could not be done.
+func (m *mouthpiece) why(err error) error {
+	switch cause := context.Cause(m.ctx); {
+	case cause == nil || errors.As(err, new(*proto.Error)):
+		return err
+	case errors.Is(cause, errGone), errors.Is(cause, errEnough):
+		return nil
+	default:
+		return cause
+	}
+}
+
+// write writes what the server would say.
+func (m *mouthpiece) write(a *proto.Answer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.out.message(curlew.Text, a.Append(nil), false) != nil {
+		m.end(errGone)
+	}
+}
+
+// published is a message as the server says it.
+func published(m *client.Message) *proto.Published {
+	return (&proto.Message{
+		Channel: m.Channel, Position: m.Position, Data: m.Data, Binary: m.Binary, User: m.User, Key: m.Key, Time: m.Time.UnixMilli(),
+	}).Published()
+}
+
+type hubSubscribe struct {
+	hubAt
+	Channels []string `arg:"" name:"channel"`
+	Since    string
+	History  int
+	Count    int
+}
+
+func (c *hubSubscribe) Run(ctx context.Context, p *Program) error {
+	since, err := positionOf(c.Since)
+	switch {
+	case err != nil:
+		return err
+	case c.Count < 0 || c.History < 0:
+		return wrongUsage{errors.New("--count, --history: a number of messages")}
+	case since != nil && (len(c.Channels) > 1 || c.History > 0):
+		return wrongUsage{errors.New("--since: is for one channel, without --history")}
+	}
+	m, err := c.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	n := 0
+	message := func(one *client.Message) {
+		if m.ctx.Err() != nil {
+			return
+		}
+		m.write(&proto.Answer{Message: published(one)})
+		if n++; n == c.Count {
+			m.end(errEnough)
+		}
+	}
+	for _, channel := range c.Channels {
+		at := since
+		if c.History > 0 {
+			list, behind, _, err := m.Client.History(m.ctx, channel, &client.HistoryOptions{Limit: c.History, Reverse: true})
+			if err != nil {
+				return m.why(err)
+			}
+			for _, one := range slices.Backward(list) {
+				message(one)
+			}
+			at = &behind
+		}
+		m.Subscribe(channel, c.events(m, channel, at, message))
+	}
+	<-m.ctx.Done()
+	if ctx.Err() != nil {
+		return nil // as it was asked to
+	}
+	return m.why(nil)
+}
+
+func (c *hubSubscribe) events(m *mouthpiece, channel string, since *proto.Position, message func(*client.Message)) *client.Events {
+	return &client.Events{
+		Since: since, Message: message,
+		Subscribed: func(at proto.Position, recovered bool, members []proto.Member) {
+			m.write(&proto.Answer{Subscribed: &proto.Subscribed{Channel: channel, Position: at, Recovered: recovered, Members: members}})
+		},
+		Gap: func(from, to int64) { m.write(&proto.Answer{Gap: &proto.Gap{Channel: channel, From: from, To: to}}) },
+		Join: func(who proto.Member) {
+			m.write(&proto.Answer{Join: &proto.Event{Channel: channel, Member: who}})
+		},
+		Leave: func(who proto.Member) {
+			m.write(&proto.Answer{Leave: &proto.Event{Channel: channel, Member: who}})
+		},
+		Ended: func(err error) { m.end(fmt.Errorf("%s: %w", channel, err)) },
+	}
+}
+
+// positionOf reads --since: a position as it stands in what is written.
+func positionOf(text string) (*proto.Position, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var at proto.Position
+	if err := json.Unmarshal([]byte(text), &at); err != nil || at.Epoch == "" || at.Offset < 0 || at.Offset > proto.MaxID {
+		return nil, wrongUsage{errors.New(`--since: a position, such as '{"epoch":"a1","offset":41}'`)}
+	}
+	return &at, nil
+}
+
+type hubPublish struct {
+	hubAt
+	Channel string `arg:""`
+	Data    string `arg:"" optional:""`
+	Key     string
+	Text    bool
+}
+
+func (c *hubPublish) Run(ctx context.Context, p *Program) error {
+	m, err := c.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if c.Data != "" {
+		return c.publish(m, []byte(c.Data))
+	}
+	in := newReader(p.Stdin)
+	for {
+		line, err := awaited(m.ctx, in.line)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return m.why(fmt.Errorf("standard input: %w", err))
+		case len(line) == 0 && !c.Text:
+			continue
+		}
+		if err := c.publish(m, line); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *hubPublish) publish(m *mouthpiece, data []byte) error {
+	switch {
+	case c.Text:
+		data, _ = json.Marshal(string(data)) // what is no UTF-8 becomes so
+	case !json.Valid(data):
+		return wrongUsage{fmt.Errorf("%s: JSON is wanted; --text takes it as a text", oneLine(string(data[:min(len(data), 60)])))}
+	}
+	o := &client.PublishOptions{Key: c.Key}
+	at, err := m.Publish(m.ctx, c.Channel, data, o)
+	if e := (*proto.Error)(nil); errors.As(err, &e) && e.Code == proto.Forbidden && c.subscribed(m) {
+		at, err = m.Publish(m.ctx, c.Channel, data, o) // which perhaps only subscribers may
+	}
+	if err != nil {
+		return m.why(err)
+	}
+	m.write(&proto.Answer{Published: &at})
+	return nil
+}
+
+// subscribed makes us a subscriber, if that is possible.
+func (c *hubPublish) subscribed(m *mouthpiece) bool {
+	answered := make(chan bool, 1)
+	answer := func(ok bool) {
+		select {
+		case answered <- ok:
+		default:
+		}
+	}
+	m.Subscribe(c.Channel, &client.Events{
+		Subscribed: func(proto.Position, bool, []proto.Member) { answer(true) },
+		Ended:      func(error) { answer(false) },
+	})
+	select {
+	case ok := <-answered:
+		return ok
+	case <-m.ctx.Done():
+		return false
+	}
+}
+
+type hubPresence struct {
+	hubAt
+	Channel string `arg:""`
+}
+
+func (c *hubPresence) Run(ctx context.Context, p *Program) error {
+	m, err := c.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	list, err := m.Presence(m.ctx, c.Channel)
+	if err != nil {
+		return m.why(err)
+	}
+	for _, one := range list {
+		text, err := json.Marshal(one)
+		if err != nil {
+			return err
+		}
+		if m.out.message(curlew.Text, text, false) != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+type hubHistory struct {
+	hubAt
+	Channel string `arg:""`
+	Since   string
+	Limit   int
+	Reverse bool
+}
+
+func (c *hubHistory) Run(ctx context.Context, p *Program) error {
+	since, err := positionOf(c.Since)
+	if err != nil {
+		return err
+	}
+	if c.Limit < 0 {
+		return wrongUsage{errors.New("--limit: a number of messages")}
+	}
+	m, err := c.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	list, _, lost, err := m.Client.History(m.ctx, c.Channel, &client.HistoryOptions{Since: since, Limit: c.Limit, Reverse: c.Reverse})
+	if err != nil {
+		return m.why(err)
+	}
+	if lost {
+		fmt.Fprintln(p.Stderr, "some messages since then are not kept any more")
+	}
+	for _, one := range list {
+		m.write(&proto.Answer{Message: published(one)})
+	}
+	return nil
+}
+
+// every is how often top looks by default.
+const every = 2 * time.Second
