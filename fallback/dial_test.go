@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -271,4 +272,35 @@ func (c told) Close() error {
 		c.closed <- struct{}{}
 	}
 	return err
+}
+
+// http.Server.Shutdown waits for GETs, and so for nothing once the connections are told.
+func TestShutdown(t *testing.T) {
+	for _, mode := range []string{"stream", "sse", "poll"} {
+		var ours atomic.Pointer[curlew.Conn]
+		ws := curlew.Handle(nil, func(*http.Request) (*curlew.Events, error) {
+			ev := echo()
+			ev.Open = func(c *curlew.Conn) { ours.Store(c) }
+			return ev, nil
+		})
+		in(t, ws, nil, func(h *house) {
+			c, err := h.dial(mode, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.pass(time.Second)
+			h.srv.RegisterOnShutdown(func() { ours.Load().Close(curlew.GoingAway, "") })
+			down := make(chan error, 1)
+			began := time.Now()
+			go func() { down <- h.srv.Shutdown(context.Background()) }()
+			_, _, err = c.Read(h.t.Context(), nil)
+			if e, ok := errors.AsType[*curlew.CloseError](err); !ok || e.Code != curlew.GoingAway {
+				t.Errorf("%s: %v", mode, err)
+			}
+			if err := <-down; err != nil || time.Since(began) > 6*time.Second { // the client cannot answer: nobody listens any more
+				t.Errorf("%s: %v after %v", mode, err, time.Since(began))
+			}
+			c.Abort(nil)
+		})
+	}
 }

@@ -17,7 +17,8 @@ import (
 // given as it comes; of one that holds answers back the client learns by itself. The
 // ResponseWriter is net/http's, or leads to it as http.ResponseController has it:
 // else nothing is given before its answer ends, and a client that does not read is
-// never cut off.
+// never cut off. http.Server.Shutdown waits for GETs, as long as a poll or a stream
+// lasts: whoever calls it ends the connections first, or with RegisterOnShutdown.
 func Handler(next http.Handler, o *Options) http.Handler {
 	if o == nil {
 		o = &Options{}
