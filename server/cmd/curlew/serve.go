@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"curlew.example/curlew/server"
@@ -108,9 +109,14 @@ func (c *serve) Run(ctx context.Context, p *Program) error {
 			}
 		}
 	}()
+	var ticking sync.WaitGroup
+	if c.File == "" {
+		ticking.Go(func() { tick(ctx, channels) })
+	}
 	err = srv.Serve(ctx)
 	programs.Wait() // they have exec.killAfter
 	cancel()
+	ticking.Wait()
 	<-done
 	<-told
 	return err

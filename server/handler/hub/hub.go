@@ -8,6 +8,7 @@
 //	identity.go  who somebody is
 //	webhook.go   whom the program is asked about
 //	answers.go   what it has said, for a while
+//	program.go   what the program itself does with it
 package hub
 
 import (

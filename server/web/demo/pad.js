@@ -1,10 +1,12 @@
 // The drawing area: pointer, finger, or arrow keys.
+// Whoever wants to know is told of each line: drawn(from, to).
 
 const step = 8; // pixels of the canvas for an arrow key
 
 export class Pad {
-  constructor(canvas) {
+  constructor(canvas, drawn = () => {}) {
     this.canvas = canvas;
+    this.drawn = drawn;
     this.ink = canvas.getContext('2d');
     this.at = { x: canvas.width / 2, y: canvas.height / 2 };
     canvas.addEventListener('pointerdown', (e) => {
@@ -21,6 +23,15 @@ export class Pad {
 
   clear() {
     this.ink.clearRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+
+  // line draws through points, [x, y, x, y, …].
+  line(points, color) {
+    this.#pen(color);
+    this.ink.beginPath();
+    this.ink.moveTo(points[0], points[1]);
+    for (let i = 2; i < points.length; i += 2) this.ink.lineTo(points[i] + 0.01, points[i + 1]); // a line without length is not drawn
+    this.ink.stroke();
   }
 
   bird() {
@@ -51,8 +62,8 @@ export class Pad {
     return new Promise((done) => flat.toBlob(done, 'image/png'));
   }
 
-  #pen() {
-    this.ink.strokeStyle = getComputedStyle(this.canvas).color;
+  #pen(color = getComputedStyle(this.canvas).color) {
+    this.ink.strokeStyle = color;
     this.ink.lineWidth = 4;
     this.ink.lineCap = this.ink.lineJoin = 'round';
   }
@@ -60,17 +71,14 @@ export class Pad {
   #place(e) {
     const box = this.canvas.getBoundingClientRect();
     return {
-      x: (e.clientX - box.left) * (this.canvas.width / box.width),
-      y: (e.clientY - box.top) * (this.canvas.height / box.height),
+      x: Math.round((e.clientX - box.left) * (this.canvas.width / box.width)),
+      y: Math.round((e.clientY - box.top) * (this.canvas.height / box.height)),
     };
   }
 
   #to(place) {
-    this.#pen();
-    this.ink.beginPath();
-    this.ink.moveTo(this.at.x, this.at.y);
-    this.ink.lineTo(place.x + 0.01, place.y); // a line without length is not drawn
-    this.ink.stroke();
+    this.line([this.at.x, this.at.y, place.x, place.y]);
+    this.drawn(this.at, place);
     this.at = place;
   }
 
