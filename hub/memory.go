@@ -208,7 +208,11 @@ func (b *Memory) Unsubscribe(channel string, s Sink) {
 }
 
 func (b *Memory) History(_ context.Context, channel string, q Query) (p *Page, err error) {
-	err = b.use(channel, func(st *stream) { p = st.historyLocked(q, b.now()) })
+	err = b.use(channel, func(st *stream) {
+		now := b.now()
+		p = st.historyLocked(q, now)
+		st.last, st.known = now, true
+	})
 	return p, err
 }
 

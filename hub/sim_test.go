@@ -2,12 +2,15 @@ package hub_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,194 +18,347 @@ import (
 	"curlew.example/curlew"
 	"curlew.example/curlew/hub"
 	"curlew.example/curlew/hub/client"
-	"curlew.example/curlew/hub/proto"
 	"curlew.example/curlew/wstest"
 )
 
-// A world is a hub, clients whose connections are cut at random, and what each of
-// their subscriptions has seen.
-type world struct {
-	t       *testing.T
-	seed    uint64
-	rand    *rand.Rand
-	hub     *hub.Hub
-	network *wstest.Network
-
-	mu    sync.Mutex
-	links map[*wstest.End]bool
-}
-
+// A plan is a world: how many of what, and what is done to them.
 type plan struct {
+	seed                         uint64
 	clients, channels, publishes int
 	history                      int
-	cutEvery                     time.Duration // of each connection, on average
-	lasts                        time.Duration
+	when                         hub.WhenSlow
+	joinLeave                    bool
+	queue                        int           // bytes that wait for a connection; 0 is the default
+	lasts                        time.Duration // publishing
+	cutEvery                     time.Duration // each connection, on average; 0 is never
+	away                         time.Duration // a client that was cut finds nobody for so long at most
+	stall                        time.Duration // now and then nothing arrives for so long at most
+	restarts                     int           // of the server, which forgets everything
 }
 
-// A witness checks the history of one subscription: exactly what was published, or
-// a gap was announced.
-type witness struct {
-	name  string
-	mu    sync.Mutex
-	last  int64 // 0: nothing yet
-	gap   bool  // announced, and not used yet
-	epoch string
-	seen  int
-	wrong []string
+// planOf is a small world that has something of everything, by seed.
+func planOf(seed uint64) plan {
+	r := rand.New(rand.NewPCG(seed, 0))
+	p := plan{
+		seed: seed, clients: 5, channels: 3, publishes: 90, history: 1000, lasts: 15 * time.Second,
+		cutEvery: 2 * time.Second, joinLeave: seed%3 == 0, when: hub.WhenSlow(seed % 5 % 3),
+	}
+	if seed%4 >= 2 {
+		p.history = []int{0, 1, 3, 40}[r.IntN(4)] // too few for some
+	}
+	if seed%8 >= 4 {
+		p.away = 10 * time.Second
+	}
+	if seed%7 >= 3 {
+		p.stall, p.queue = 4*time.Second, 300
+	}
+	if seed%9 >= 6 {
+		p.restarts = 1 + r.IntN(3)
+	}
+	return p
 }
 
-func (w *witness) events() *client.Events {
-	return &client.Events{
-		Subscribed: func(at proto.Position, recovered bool, _ []proto.Member) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			switch {
-			case w.epoch == "" || w.gap:
-				w.last, w.gap = at.Offset, false
-			case !recovered:
-				w.wrong = append(w.wrong, "not recovered, and no gap")
-			}
-			w.epoch = at.Epoch
+// faultless reports whether nothing may be lost.
+func (p plan) faultless() bool {
+	return p.history >= p.publishes && p.restarts == 0 && (p.when == hub.Disconnect || p.stall == 0)
+}
+
+// A truth is a broker that notes in a world what was published.
+type truth struct {
+	hub.Broker
+	w *world
+}
+
+func (b *truth) Publish(ctx context.Context, channel string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
+	at, err := b.Broker.Publish(ctx, channel, p, k)
+	if err == nil {
+		b.w.mu.Lock()
+		defer b.w.mu.Unlock()
+		if had, ok := b.w.was[place{channel, at}]; ok && had != string(p.Data) {
+			b.w.wrong = append(b.w.wrong, fmt.Sprintf("%v in %s is both %s and %s", at, channel, had, p.Data))
+		}
+		b.w.was[place{channel, at}] = string(p.Data)
+	}
+	return at, err
+}
+
+type place struct {
+	channel string
+	hub.Position
+}
+
+// A world is a hub, clients, and what each of their subscriptions has seen.
+type world struct {
+	plan
+	t       *testing.T
+	network *wstest.Network // nil: real sockets
+	address string
+	hub     atomic.Pointer[hub.Hub]
+
+	mu        sync.Mutex
+	links     []link // that are open, or were
+	was       map[place]string
+	wrong     []string
+	changed   chan struct{} // closed when a witness has seen something
+	witnesses []*witness
+}
+
+// A link is the server's end of a connection.
+type link struct {
+	reset func()
+	stall func(bool) // nil: it cannot
+}
+
+// begin makes a hub, in the place of another one.
+func (w *world) begin() {
+	h, err := hub.New(&hub.Options{
+		Broker: &truth{hub.NewMemory(), w},
+		Connect: func(_ context.Context, _ *http.Request, token string) (*hub.Identity, error) {
+			return &hub.Identity{User: token}, nil
 		},
-		Message: func(m *client.Message) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if m.Offset != w.last+1 || m.Epoch != w.epoch || string(m.Data) != strconv.FormatInt(m.Offset, 10) {
-				w.wrong = append(w.wrong, fmt.Sprintf("message %d with %s behind %d", m.Offset, m.Data, w.last))
-			}
-			w.last = m.Offset
-			w.seen++
+		Namespaces: map[string]*hub.Namespace{
+			"c": {History: hub.History{Size: w.history}, Publish: hub.Anyone, JoinLeave: w.joinLeave, WhenSlow: w.when},
 		},
-		Gap: func(from, to int64) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			switch {
-			case from == 0:
-				w.gap = true
-			case from != w.last+1 || to < from:
-				w.wrong = append(w.wrong, fmt.Sprintf("a gap from %d to %d behind %d", from, to, w.last))
-			default:
-				w.last = to
-			}
-		},
-		Ended: func(err error) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.wrong = append(w.wrong, "ended: "+err.Error())
-		},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if old := w.hub.Swap(h); old != nil {
+		old.Close()
 	}
 }
 
-// cut resets a connection now and then.
-func (w *world) cut(p plan, over <-chan struct{}) {
+// serve has whichever hub there is serve connections. The hub is taken anew for
+// each.
+func (w *world) serve() (end func()) {
+	var hs sync.Map // handlers, by hub
+	srv := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		h := w.hub.Load()
+		handler, _ := hs.LoadOrStore(h, h.Handler(&hub.HandlerOptions{Conn: &curlew.Options{SendQueue: w.queue}}))
+		handler.(http.Handler).ServeHTTP(rw, r)
+	})}
+	if w.network != nil {
+		go srv.Serve(w.network.Listen("hub:80"))
+		return func() { srv.Close() }
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.address = l.Addr().String()
+	srv.ConnState = func(c net.Conn, s http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && s == http.StateNew {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.links = append(w.links, link{reset: func() { tcp.SetLinger(0); tcp.Close() }})
+		}
+	}
+	go srv.Serve(l)
+	return func() { srv.Close() }
+}
+
+// client returns the client with a number, whose name is that of others too, or
+// nobody's.
+func (w *world) client(i int) *client.Client {
+	r := rand.New(rand.NewPCG(w.seed, uint64(i)+1000))
+	var away time.Time
+	first := true
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		now := time.Now()
+		if !first && w.away > 0 && away.IsZero() {
+			away = now.Add(rand.N(w.away) * time.Duration(r.IntN(2)))
+		}
+		if now.Before(away) {
+			return nil, errors.New("nobody is there")
+		}
+		first, away = false, time.Time{}
+		if w.network != nil {
+			return w.network.DialContext(ctx, network, "hub:80")
+		}
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", w.address)
+	}
+	wait := time.Second
+	if w.network == nil {
+		wait = 20 * time.Millisecond
+	}
+	return client.New("ws://hub/", &client.Options{
+		Token:       func(context.Context) (string, error) { return []string{"", "ann", "bob"}[i%3], nil },
+		DialOptions: &curlew.DialOptions{DialContext: dial},
+		MinWait:     wait / 20, MaxWait: wait,
+	})
+}
+
+// trouble cuts and stalls connections until over.
+func (w *world) trouble(over <-chan struct{}) {
+	r := rand.New(rand.NewPCG(w.seed, 1))
 	for {
 		select {
 		case <-over:
 			return
-		case <-time.After(time.Duration(float64(p.cutEvery) / float64(p.clients) * 2 * w.rand.Float64())):
+		case <-time.After(time.Duration(float64(w.cutEvery) / float64(w.clients) * 2 * r.Float64())):
 		}
 		w.mu.Lock()
-		for l := range w.links { // any of them: maps have no order
-			delete(w.links, l)
-			l.Reset()
-			break
+		if len(w.links) > 0 {
+			i := r.IntN(len(w.links))
+			l := w.links[i]
+			if w.stall > 0 && l.stall != nil && r.IntN(2) == 0 {
+				l.stall(true)
+				time.AfterFunc(rand.N(w.stall), func() { l.stall(false) })
+			} else {
+				w.links = slices.Delete(w.links, i, i+1)
+				l.reset()
+			}
 		}
 		w.mu.Unlock()
 	}
 }
 
-// run plays a plan and returns what went wrong.
-func run(t *testing.T, seed uint64, p plan) (wrong []string, seen, stats string) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 1)), links: make(map[*wstest.End]bool)}
-		w.network = wstest.NewNetwork(&wstest.NetworkOptions{Dialed: func(_, server *wstest.End) {
-			w.mu.Lock()
-			w.links[server] = true
-			w.mu.Unlock()
-		}})
-		h, err := hub.New(&hub.Options{Namespaces: map[string]*hub.Namespace{
-			"c": {History: hub.History{Size: p.history}, Publish: hub.Anyone, JoinLeave: seed%3 == 0},
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		srv := &http.Server{Handler: curlew.Handle(h.ConnOptions(nil), func(r *http.Request) (*curlew.Events, error) { return h.Events(r), nil })}
-		go srv.Serve(w.network.Listen("hub:80"))
-
-		var all []*witness
-		var clients []*client.Client
-		for i := range p.clients {
-			c := client.New("ws://hub/", &client.Options{
-				DialOptions: &curlew.DialOptions{DialContext: func(ctx context.Context, n, a string) (net.Conn, error) {
-					return w.network.DialContext(ctx, n, "hub:80")
-				}},
-				MinWait: 50 * time.Millisecond, MaxWait: time.Second,
-			})
-			clients = append(clients, c)
-			for j := range p.channels {
-				if j > 0 && (i+j)%3 == 0 {
-					continue
-				}
-				wi := &witness{name: fmt.Sprintf("client %d, channel %d", i, j)}
-				all = append(all, wi)
-				c.Subscribe(fmt.Sprintf("c:%d", j), wi.events())
-			}
-		}
-		synctest.Wait()
-		over := make(chan struct{})
-		go w.cut(p, over)
-		var publishing sync.WaitGroup
-		for j := range p.channels {
-			r := rand.New(rand.NewPCG(seed, uint64(j)+2))
-			publishing.Go(func() {
-				for n := range p.publishes / p.channels {
-					<-time.After(time.Duration(float64(p.lasts) / float64(p.publishes/p.channels) * 2 * r.Float64()))
-					if _, err := clients[r.IntN(len(clients))].Publish(context.Background(), fmt.Sprintf("c:%d", j), []byte(strconv.Itoa(n+1)), nil); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-		publishing.Wait()
-		close(over)
-		<-time.After(time.Minute) // all come back
-		n := 0
-		for _, wi := range all {
-			wi.mu.Lock()
-			if want := int64(p.publishes / p.channels); wi.last != want {
-				wi.wrong = append(wi.wrong, fmt.Sprintf("the last message is %d, not %d", wi.last, want))
-			}
-			for _, s := range wi.wrong {
-				wrong = append(wrong, wi.name+": "+s)
-			}
-			n += wi.seen
-			wi.mu.Unlock()
-		}
-		seen, stats = strconv.Itoa(n), fmt.Sprintf("%+v", h.Stats())
-		for _, c := range clients {
-			c.Close()
-		}
-		h.Close()
-		srv.Close()
-		<-time.After(time.Hour)
-	})
-	return wrong, seen, stats
+// restart begins the server anew, so often.
+func (w *world) restart() {
+	for range w.restarts {
+		<-time.After(w.lasts / time.Duration(w.restarts+1))
+		w.begin()
+	}
 }
 
-// TestSequences: whatever becomes of connections, each subscriber has exactly the
-// sequence that was published, or was told of the gap.
+// play does what the plan says, and returns what went wrong.
+func (w *world) play() (wrong []string, summary string) {
+	w.was, w.changed = make(map[place]string), make(chan struct{})
+	w.begin()
+	end := w.serve()
+	var clients []*client.Client
+	for i := range w.clients {
+		c := w.client(i)
+		clients = append(clients, c)
+		for j := range w.channels {
+			if j > 0 && (i+j)%3 == 0 {
+				continue
+			}
+			wi := &witness{w: w, name: fmt.Sprintf("client %d", i), channel: fmt.Sprintf("c:%d", j)}
+			w.witnesses = append(w.witnesses, wi)
+			c.Subscribe(wi.channel, wi.events())
+		}
+	}
+	w.until((*witness).subscribed)
+	over := make(chan struct{})
+	var all sync.WaitGroup
+	if w.cutEvery > 0 {
+		all.Go(func() { w.trouble(over) })
+	}
+	all.Go(w.restart)
+	var publishing sync.WaitGroup
+	each := w.publishes / w.channels
+	for j := range w.channels {
+		r := rand.New(rand.NewPCG(w.seed, uint64(j)+2))
+		publishing.Go(func() {
+			for n := range each {
+				<-time.After(time.Duration(float64(w.lasts) / float64(each) * 2 * r.Float64()))
+				c := clients[r.IntN(len(clients))]
+				if _, err := c.Publish(context.Background(), fmt.Sprintf("c:%d", j), []byte(strconv.Itoa(n+1)), &client.PublishOptions{Key: []string{"", "x", "y"}[r.IntN(3)]}); err != nil {
+					w.t.Error(err)
+				}
+			}
+		})
+	}
+	publishing.Wait()
+	close(over)
+	all.Wait()
+	w.until((*witness).upToDate)
+	summary = fmt.Sprintf("%+v, %+v", w.plan, w.hub.Load().Stats())
+	for _, wi := range w.witnesses {
+		wrong = append(wrong, wi.verdict()...)
+	}
+	for _, c := range clients {
+		c.Close()
+	}
+	w.hub.Load().Close()
+	end()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append(w.wrong, wrong...), summary
+}
+
+// until waits until f holds for all witnesses: as long as it takes in a bubble, where
+// time costs nothing, else until all have seen so much.
+func (w *world) until(f func(*witness) bool) {
+	if w.network != nil {
+		<-time.After(2 * time.Minute)
+		return
+	}
+	for late := time.After(time.Minute); ; {
+		w.mu.Lock()
+		changed := w.changed
+		w.mu.Unlock()
+		if !slices.ContainsFunc(w.witnesses, func(wi *witness) bool { return !f(wi) }) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late:
+			for _, wi := range w.witnesses {
+				if !f(wi) {
+					w.t.Errorf("seed %d: %s, %s is late: at %v, now %v", w.seed, wi.name, wi.channel, wi.at, wi.now())
+				}
+			}
+			return
+		}
+	}
+}
+
+// simulate plays a plan in a bubble.
+func simulate(t *testing.T, p plan) (wrong []string, summary string) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{plan: p, t: t}
+		o := &wstest.NetworkOptions{Dialed: func(_, server *wstest.End) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.links = append(w.links, link{server.Reset, server.Stall})
+		}}
+		if p.queue > 0 {
+			o.Link.Buffer = 1 << 10
+		}
+		w.network = wstest.NewNetwork(o)
+		wrong, summary = w.play()
+		<-time.After(time.Hour)
+	})
+	return wrong, summary
+}
+
+func check(t *testing.T, p plan, wrong []string, summary string) {
+	t.Helper()
+	if len(wrong) > 0 {
+		t.Fatalf("seed %d: %d wrong, the first: %s\n%s", p.seed, len(wrong), wrong[0], summary)
+	}
+	if p.seed < 10 {
+		t.Logf("seed %d: %s", p.seed, summary)
+	}
+}
+
+// TestSequences: whatever becomes of connections and of the server, each subscriber
+// has exactly the sequence that was published, or was told of the gap; and knows who
+// is there.
 func TestSequences(t *testing.T) {
-	for seed := range uint64(30) {
-		p := plan{clients: 5, channels: 3, publishes: 90, history: 1000, cutEvery: 2 * time.Second, lasts: 15 * time.Second}
-		if seed%4 == 3 {
-			p.history = 3 // too few for some
+	seeds := uint64(1000)
+	if race {
+		seeds = 30
+	}
+	for seed := range seeds {
+		p := planOf(seed)
+		wrong, summary := simulate(t, p)
+		check(t, p, wrong, summary)
+	}
+}
+
+// TestSequencesSockets is the same over real sockets, smaller.
+func TestSequencesSockets(t *testing.T) {
+	for seed := range uint64(4) {
+		p := plan{
+			seed: seed, clients: 12, channels: 3, publishes: 300, history: 1000, lasts: 300 * time.Millisecond,
+			cutEvery: 200 * time.Millisecond, joinLeave: seed%2 == 0, restarts: int(seed) / 2, when: hub.WhenSlow(seed % 3),
 		}
-		wrong, seen, stats := run(t, seed, p)
-		if len(wrong) > 0 {
-			t.Fatalf("seed %d: %d wrong, the first: %s\nseen %s, %s", seed, len(wrong), wrong[0], seen, stats)
-		}
-		if seed < 4 {
-			t.Logf("seed %d: %s seen, %s", seed, seen, stats)
-		}
+		w := &world{plan: p, t: t}
+		wrong, summary := w.play()
+		check(t, p, wrong, summary)
 	}
 }

@@ -28,7 +28,7 @@ type stream struct {
 	mu      sync.Mutex    // guards the following
 	top     int64         // offset of the last message
 	known   bool          // somebody may have a position
-	last    time.Duration // when a message was published, or the last sink left
+	last    time.Duration // when a message was published, history asked for, or the last sink left
 	kept    []*Message    // the oldest first; cut off in front, appended to behind
 	age     time.Duration
 	sinks   []Sink

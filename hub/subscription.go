@@ -229,26 +229,20 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 	}
 	p, err := ch.hub.broker.History(ctx, ch.name, Query{Since: &since, Limit: pageSize})
 	if err != nil {
-		return false, err
+		return false, err // an error in writing is the connection's, which ends
 	}
 	if p.Position.Epoch != since.Epoch {
 		return false, errEpoch
 	}
 	for _, m := range p.Messages {
-		if m.Prev > since.Offset {
-			err = s.writeGap(ctx, since.Offset+1, m.Prev)
-		}
-		if err == nil {
-			err = s.write(ctx, &delivery{Message: m}, m.Offset)
-		}
-		if err != nil {
-			return false, err
+		if m.Prev > since.Offset && s.writeGap(ctx, since.Offset+1, m.Prev) != nil || s.write(ctx, &delivery{Message: m}, m.Offset) != nil {
+			return false, nil
 		}
 		since.Offset = m.Offset
 	}
 	if len(p.Messages) == 0 && p.Position.Offset > since.Offset { // nothing of it is kept
-		if err := s.writeGap(ctx, since.Offset+1, p.Position.Offset); err != nil {
-			return false, err
+		if s.writeGap(ctx, since.Offset+1, p.Position.Offset) != nil {
+			return false, nil
 		}
 	}
 	ch.mu.Lock()
