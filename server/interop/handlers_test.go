@@ -83,6 +83,36 @@ var examples = map[string]struct {
 		}
 		first.end(t)
 	}},
+	"hub": {map[string]string{"hub.keys": "0123456789abcdef\n"}, func(t *testing.T, e *example) {
+		first := e.open(t, 0)
+		if line := first.next(t); !strings.HasPrefix(line, `{"subscribed":{"channel":"room:lobby",`) {
+			t.Errorf("the first is told %s", line)
+		}
+		publish := e.open(t, 1)
+		if line := publish.next(t); !strings.HasPrefix(line, `{"published":{`) {
+			t.Errorf("who publishes is told %s", line)
+		}
+		publish.end(t)
+		for _, want := range []string{`{"join":`, `"data":{"text":"hello"}`} {
+			if line := first.next(t); !strings.Contains(line, want) {
+				t.Errorf("the first is told %s, want %s", line, want)
+			}
+		}
+		second := e.open(t, 0)
+		for _, want := range []string{`{"subscribed":`, `"data":{"text":"hello"}`} {
+			if line := second.next(t); !strings.Contains(line, want) {
+				t.Errorf("the second is told %s, want %s", line, want)
+			}
+		}
+		top := e.open(t, 2)
+		if line := top.next(t); !strings.Contains(line, `"clients":2,"channels":1,`) || !strings.Contains(line, `{"channel":"room:lobby","subscribers":2,`) {
+			t.Errorf("top says %s", line)
+		}
+		for _, k := range []*terminal{first, second, top} {
+			k.interrupt(t)
+		}
+		e.answers(t, map[string]string{"/hub/openapi.json": "200", "/curlew.js": "200", "/hub/other": "404", "/hub": "426"})
+	}},
 	"exec": {map[string]string{
 		"tools/shout": "#!/bin/sh\nwhile read -r x; do echo \"$x\" | tr a-z A-Z; done\n",
 		"tools/who":   "#!/bin/sh\necho \"$HTTP_USER_AGENT\"\n",
@@ -253,8 +283,9 @@ func TestHandlersPage(t *testing.T) {
 			}
 			e.at = listening(t, e.dir, program, "serve", "site.json5")
 			for line := range strings.Lines(text) {
-				if args, ok := strings.CutPrefix(strings.TrimSpace(line), "go run ./server/cmd/curlew connect "); ok {
-					args = "connect " + strings.ReplaceAll(args, "127.0.0.1:8080", e.at)
+				args, ok := strings.CutPrefix(strings.TrimSpace(line), "go run ./server/cmd/curlew ")
+				if word, _, _ := strings.Cut(args, " "); ok && (word == "connect" || word == "hub") {
+					args = strings.ReplaceAll(strings.ReplaceAll(args, "127.0.0.1:8080", e.at), "'", "")
 					e.connect = append(e.connect, args)
 				}
 			}
@@ -351,6 +382,15 @@ func (k *terminal) says(t *testing.T, line, want string) {
 	if got := k.next(t); got != want {
 		t.Errorf("%q was answered by %q, want %q", line, got, want)
 	}
+}
+
+// interrupt ends what would go on.
+func (k *terminal) interrupt(t *testing.T) {
+	t.Helper()
+	if err := k.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	k.end(t)
 }
 
 // end ends the input, and with it the connection.

@@ -182,29 +182,25 @@ func (c *hubSubscribe) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	defer m.Close()
-	n := 0
-	message := func(one *client.Message) {
-		if m.ctx.Err() != nil {
-			return
-		}
-		m.write(&proto.Answer{Message: published(one)})
-		if n++; n == c.Count {
-			m.end(errEnough)
-		}
-	}
+	l := &listener{m: m, count: c.Count}
 	for _, channel := range c.Channels {
-		at := since
+		answered := make(chan struct{}, 1)
 		if c.History > 0 {
-			list, behind, _, err := m.Client.History(m.ctx, channel, &client.HistoryOptions{Limit: c.History, Reverse: true})
-			if err != nil {
-				return m.why(err)
-			}
-			for _, one := range slices.Backward(list) {
-				message(one)
-			}
-			at = &behind
+			l.hold()
 		}
-		m.Subscribe(channel, c.events(m, channel, at, message))
+		m.Subscribe(channel, l.events(channel, since, answered))
+		if c.History == 0 {
+			continue
+		}
+		select { // what is published meanwhile comes behind what is kept
+		case <-answered:
+		case <-m.ctx.Done():
+		}
+		list, _, _, err := m.Client.History(m.ctx, channel, &client.HistoryOptions{Limit: c.History, Reverse: true})
+		if err != nil {
+			return m.why(err)
+		}
+		l.release(list)
 	}
 	<-m.ctx.Done()
 	if ctx.Err() != nil {
@@ -213,10 +209,70 @@ func (c *hubSubscribe) Run(ctx context.Context, p *Program) error {
 	return m.why(nil)
 }
 
-func (c *hubSubscribe) events(m *mouthpiece, channel string, since *proto.Position, message func(*client.Message)) *client.Events {
+// A listener writes what it hears in channels.
+type listener struct {
+	m     *mouthpiece
+	count int // messages to end after; 0: none
+
+	mu      sync.Mutex // guards the following
+	written int
+	holding bool
+	held    []*client.Message
+}
+
+func (l *listener) hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holding = true
+}
+
+// release writes what a channel keeps, the newest first, and then what was held and is
+// not among it.
+func (l *listener) release(kept []*client.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := make(map[string]bool)
+	for _, one := range slices.Backward(kept) {
+		known[fmt.Sprint(one.Channel, one.Position)] = true
+		l.writeLocked(one)
+	}
+	for _, one := range l.held {
+		if !known[fmt.Sprint(one.Channel, one.Position)] {
+			l.writeLocked(one)
+		}
+	}
+	l.held, l.holding = nil, false
+}
+
+func (l *listener) writeLocked(one *client.Message) {
+	if l.m.ctx.Err() != nil {
+		return
+	}
+	l.m.write(&proto.Answer{Message: published(one)})
+	if l.written++; l.written == l.count {
+		l.m.end(errEnough)
+	}
+}
+
+func (l *listener) message(one *client.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.holding {
+		l.held = append(l.held, one)
+	} else {
+		l.writeLocked(one)
+	}
+}
+
+func (l *listener) events(channel string, since *proto.Position, answered chan<- struct{}) *client.Events {
+	m := l.m
 	return &client.Events{
-		Since: since, Message: message,
+		Since: since, Message: l.message,
 		Subscribed: func(at proto.Position, recovered bool, members []proto.Member) {
+			select {
+			case answered <- struct{}{}:
+			default:
+			}
 			m.write(&proto.Answer{Subscribed: &proto.Subscribed{Channel: channel, Position: at, Recovered: recovered, Members: members}})
 		},
 		Gap: func(from, to int64) { m.write(&proto.Answer{Gap: &proto.Gap{Channel: channel, From: from, To: to}}) },

@@ -23,7 +23,7 @@ const hubKey = "0123456789abcdef-key"
 func startHub(t *testing.T) (url string, front *httptest.Server) {
 	t.Helper()
 	s, err := config.Parse(filepath.Join(t.TempDir(), "site.json5"), []byte(`{
-		hub: { namespaces: { room: { history: { size: 10 }, presence: true, joinLeave: true }, news: { publish: 'nobody' } }, apiKeys: ['`+hubKey+`'] },
+		hub: { namespaces: { room: { history: { size: 10 }, presence: true, joinLeave: true }, news: { publish: 'nobody' } }, apiKeys: ['`+hubKey+`'], grace: '20 ms' },
 		routes: [{ match: '/hub/', handler: 'hub' }],
 	}`))
 	if err != nil {
