@@ -118,7 +118,7 @@ func (t *tunnel) toSend() (p []byte, at int64, more bool) {
 		switch {
 		case t.err != nil:
 			return nil, 0, false
-		case len(t.out) > 0:
+		case len(t.out) > 0 && (t.shown || t.closed):
 			return t.out[:min(len(t.out), t.most)], t.sent, true
 		case t.closed:
 			return nil, 0, false
@@ -200,6 +200,9 @@ func (t *tunnel) get(parent context.Context) (again bool, end error) {
 	if mode != "poll" && len(t.modes) > 1 {
 		first = proof
 	}
+	if first == silence {
+		t.show()
+	}
 	timer := time.AfterFunc(first, cancel)
 	defer timer.Stop()
 	answer, err := t.request(ctx, http.MethodGet, &u, t.header, nil)
@@ -225,12 +228,25 @@ func (t *tunnel) get(parent context.Context) (again bool, end error) {
 		if _, err := io.ReadFull(answer.Body, line); err != nil || string(line) != greets {
 			return !t.held(ctx, parent, first), nil
 		}
+		t.show()
 	}
 	body := &watched{answer.Body, silence, timer}
 	if mode == "sse" {
 		return t.events(body) != nil, nil
 	}
 	return t.copy(body) != nil, nil
+}
+
+// show notes that a mode has shown that it works, or that there is no other. Nothing
+// is sent before: the answer to it could push the first bytes out of a proxy that holds
+// back what does not fill its buffers.
+func (t *tunnel) show() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.shown {
+		t.shown = true
+		t.changeLocked()
+	}
 }
 
 // held passes over a mode of which nothing has come in time, and reports whether

@@ -25,11 +25,12 @@ type tunnel struct {
 	stop    func()
 
 	// mu guards the following too.
-	head []byte // of the handshake, until it is whole
-	asks bool   // the session is being opened, or is open
-	open bool   // it is open
-	sent int64  // the server has taken so many bytes: out begins there
-	got  int64  // so many of the server's have come
+	head  []byte // of the handshake, until it is whole
+	asks  bool   // the session is being opened, or is open
+	open  bool   // it is open
+	shown bool   // a GET has shown how bytes come: see show
+	sent  int64  // the server has taken so many bytes: out begins there
+	got   int64  // so many of the server's have come
 
 	// What the open has given.
 	session *url.URL

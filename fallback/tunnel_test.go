@@ -315,6 +315,54 @@ type tripper func(r *http.Request) (*http.Response, error)
 
 func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// A proxy that passes on what fills its buffer, and the rest when the answer ends: what
+// comes of it does not pass for a stream.
+func TestFB11_Buffers(t *testing.T) {
+	in(t, echoes(nil), nil, func(h *house) {
+		c, err := h.dial("", &DialOptions{HTTP: tripper(func(r *http.Request) (*http.Response, error) {
+			a, err := h.client.Transport.RoundTrip(r)
+			if err == nil {
+				a.Body = &buffered{ReadCloser: a.Body}
+			}
+			return a, err
+		})})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		began := time.Now()
+		for range 3 { // each is more than the buffer, but no multiple of it
+			c.Write(h.t.Context(), curlew.Binary, make([]byte, 10_000))
+			if _, p, err := c.Read(h.t.Context(), nil); len(p) != 10_000 {
+				h.t.Fatal(len(p), err)
+			}
+		}
+		if d := time.Since(began); d != 2*proof {
+			h.t.Errorf("the echoes came after %v", d)
+		}
+		c.Abort(nil)
+	})
+}
+
+// buffered is a body that comes in pieces of 4096 bytes.
+type buffered struct {
+	io.ReadCloser
+	piece [4096]byte
+	rest  []byte
+}
+
+func (b *buffered) Read(p []byte) (int, error) {
+	if len(b.rest) == 0 {
+		n, err := io.ReadFull(b.ReadCloser, b.piece[:])
+		if n == 0 || err != nil && err != io.ErrUnexpectedEOF {
+			return 0, err
+		}
+		b.rest = b.piece[:n]
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
 // heldBack is a body that comes when it is whole.
 type heldBack struct {
 	io.ReadCloser
