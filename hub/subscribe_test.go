@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"testing"
@@ -79,7 +80,10 @@ func TestIdleChannels(t *testing.T) {
 		defer b.Close()
 		keep := func() (n int) {
 			for i := range b.shards {
-				n += len(b.shards[i].streams)
+				sh := &b.shards[i]
+				sh.mu.Lock()
+				n += len(sh.streams)
+				sh.mu.Unlock()
 			}
 			return n
 		}
@@ -110,8 +114,11 @@ func (nobody) Joined(*Member)   {}
 func (nobody) Left(*Member)     {}
 
 // caller is a client of which only the answers to calls are of interest.
-func caller(h *Hub) *Client {
-	c := &Client{hub: h, id: "silent", to: new(deaf), timer: time.NewTimer(time.Hour)}
+func caller(h *Hub) *Client { return named(h, rand.Text(), new(deaf)) }
+
+// named returns a client with a name and a carrier, which has said hello.
+func named(h *Hub, id string, to carrier) *Client {
+	c := &Client{hub: h, id: id, to: to, timer: time.NewTimer(time.Hour)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if _, err := c.hello(""); err != nil {
 		panic(err)
