@@ -43,7 +43,8 @@ var codes = [][2]string{
 type run struct {
 	Chromium string      `json:"chromium"`
 	Shots    string      `json:"shots"`
-	Page     string      `json:"page"` // for hub.mjs
+	Page     string      `json:"page"`   // for hub.mjs: the demo site
+	Readme   string      `json:"readme"` // for hub.mjs: the README's
 	Codes    [][2]string `json:"codes"`
 	File     string      `json:"file"`   // of 5 MB
 	Big      string      `json:"big"`    // of a byte more than the demo takes
@@ -138,7 +139,7 @@ func randomFile(t *testing.T, dir string, size int) string {
 // the same site with a route beside it that closes as asked, plain and over TLS.
 func TestDemo(t *testing.T) {
 	testenv.Need(t, "node")
-	curlew := startDemo(t, build(t), "127.0.0.1:0")
+	curlew := start(t, build(t), "127.0.0.1:0")
 	dir := t.TempDir()
 	talk := []string{"conversation"}
 	browse(t, "browser.mjs", run{
@@ -163,17 +164,18 @@ func build(t *testing.T) string {
 	return program
 }
 
-// A demo is the program as a stranger starts it, without a file.
-type demo struct {
+// served is a site that the program serves.
+type served struct {
 	t    *testing.T
 	page string // the address of the first page
 	cmd  *exec.Cmd
 	errs bytes.Buffer
 }
 
-func startDemo(t *testing.T, program, address string) *demo {
+// start starts the program, with a site file if there is one.
+func start(t *testing.T, program, address string, file ...string) *served {
 	t.Helper()
-	d := &demo{t: t, cmd: exec.Command(program, "serve", "--listen", address)}
+	d := &served{t: t, cmd: exec.Command(program, append([]string{"serve", "--listen", address}, file...)...)}
 	d.cmd.Stderr = &d.errs
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {
@@ -193,14 +195,14 @@ func startDemo(t *testing.T, program, address string) *demo {
 }
 
 // stop tells it to stop.
-func (d *demo) stop() {
+func (d *served) stop() {
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		d.t.Error(err)
 	}
 }
 
 // wait waits until it has stopped.
-func (d *demo) wait() {
+func (d *served) wait() {
 	if err := d.cmd.Wait(); err != nil {
 		d.t.Errorf("the server: %v\n%s", err, &d.errs)
 	}

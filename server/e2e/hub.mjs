@@ -1,22 +1,29 @@
 // Drives the pages of the hub in a real Chromium: several tabs each, as several
-// persons have them before them. Its argument is {chromium, page, shots}.
+// persons have them before them. Its argument is {chromium, page, readme, shots}: the
+// addresses of the demo site and of the README's.
 
 import { args, ask, browser, end, fits, ink, nameless, stepsOf, want } from './steps.mjs';
 
 const complaints = [];
 const foreign = [];
-const origin = new URL(args.page).origin;
+const origins = [args.page, args.readme].map((url) => new URL(url).origin);
 
 // open opens one of the pages, as somebody else than the others.
 async function open(name, options = {}) {
+  const page = await visit(args.page + name, options);
+  await status(page, 'Connected');
+  return page;
+}
+
+async function visit(url, options = {}) {
+  const name = url.split('/').at(-1);
   const context = await browser.newContext(options);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
-  page.on('request', (r) => /^(blob:|ws:)/.test(r.url()) || r.url().startsWith(origin) || foreign.push(r.url()));
+  page.on('request', (r) => r.url().startsWith('blob:') || origins.includes(new URL(r.url()).origin) || foreign.push(r.url()));
   page.on('pageerror', (e) => complaints.push(`${name}: ${e.stack}`));
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && complaints.push(`${name}: ${m.text()}`));
-  await page.goto(args.page + name);
-  await status(page, 'Connected');
+  await page.goto(url);
   return page;
 }
 
@@ -274,6 +281,24 @@ async function touch(step) {
   });
 }
 
+// ---- the page of the README
+
+async function readme(step) {
+  const [ann, bob] = await Promise.all([visit(args.readme), visit(args.readme)]);
+  const said = (page) => page.locator('li').allTextContents();
+  await step('two tabs talk', async () => {
+    for (const [page, text] of [[ann, 'one'], [bob, 'two']]) {
+      await page.getByLabel('Say').fill(text);
+      await page.getByLabel('Say').press('Enter');
+      await until('at ann', async () => (await said(ann)).includes(text), true);
+    }
+    const cid = await visit(args.readme);
+    for (const page of [ann, bob, cid]) await until('said', () => said(page), ['one', 'two']);
+    await leave(cid);
+  });
+  await leave(ann, bob);
+}
+
 // ---- the server is started again
 
 async function restart(step) {
@@ -301,14 +326,14 @@ async function restart(step) {
 
 await Promise.all([
   chat(stepsOf('chat')), board(stepsOf('board')), ticker(stepsOf('ticker')), connection(stepsOf('connection')),
-  phones(stepsOf('phone')),
+  phones(stepsOf('phone')), readme(stepsOf('README')),
 ]);
 await touch(stepsOf('phone')); // which would be on the board of the others
 await stepsOf('all')('nothing is loaded from elsewhere, nothing complains', async () => {
   want('foreign requests', foreign, []);
-  // The browser itself reports requests that were answered so, and that we look at
-  // what is drawn.
-  want('complaints', complaints.filter((c) => !/status of 410|willReadFrequently/.test(c)), []);
+  // The browser itself reports the end of a fallback's session, that the README's page
+  // has no icon, and that we look at what is drawn.
+  want('complaints', complaints.filter((c) => !/status of 410|^: .* status of 404|willReadFrequently/.test(c)), []);
 });
 await restart(stepsOf('server'));
 await end();

@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -8,17 +11,45 @@ import (
 )
 
 // The pages of the hub in a browser, served by the command as a stranger starts it,
-// which is stopped and started again meanwhile.
+// which is stopped and started again meanwhile; and the page of the README with its
+// site file.
 func TestHubPages(t *testing.T) {
 	testenv.Need(t, "node")
 	program := build(t)
-	curlew := startDemo(t, program, "127.0.0.1:0")
+	curlew, readme := start(t, program, "127.0.0.1:0"), start(t, program, "127.0.0.1:0", readmeSite(t))
 	page := curlew.page
 	address := strings.TrimSuffix(strings.TrimPrefix(page, "http://"), "/")
-	browse(t, "hub.mjs", run{Page: page}, map[string]func(){
+	browse(t, "hub.mjs", run{Page: page, Readme: readme.page}, map[string]func(){
 		"stop":  func() { curlew.stop(); curlew.wait() },
-		"start": func() { curlew = startDemo(t, program, address) },
+		"start": func() { curlew = start(t, program, address) },
 	})
-	curlew.stop()
-	curlew.wait()
+	for _, s := range []*served{curlew, readme} {
+		s.stop()
+		s.wait()
+	}
+}
+
+// readmeSite writes the page of the README and the site file in front of it, and
+// returns the file's name.
+func readmeSite(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```json5\n([^`]*)```\n\n```html\n([^`]*)```").FindSubmatch(text)
+	if m == nil {
+		t.Fatal("README.md has no page behind a site file")
+	}
+	dir := t.TempDir()
+	site := filepath.Join(dir, "site.json5")
+	if err := os.Mkdir(filepath.Join(dir, "public"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string][]byte{site: m[1], filepath.Join(dir, "public", "index.html"): m[2]} {
+		if err := os.WriteFile(name, p, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return site
 }
