@@ -106,7 +106,6 @@ func (n *narrow) widen(room int) []string {
 // squeezed returns a client with a narrow carrier.
 func squeezed(h *Hub, id string, room int) (*Client, *narrow) {
 	n := newNarrow(room)
-	c := caller(h)
-	c.id, c.to, n.client = id, n, c
-	return c, n
+	n.client = named(h, id, n)
+	return n.client, n
 }

@@ -118,8 +118,7 @@ func TestSlowEvents(t *testing.T) {
 		c.subscribe(&proto.Request{ID: 1, Channel: "c", Since: &Position{Epoch: p.Position.Epoch, Offset: 38}})
 		synctest.Wait() // it catches up, and has no room
 		join := func(id string) *Client {
-			c := caller(h)
-			c.id = id
+			c := named(h, id, new(deaf))
 			c.subscribe(&proto.Request{ID: 1, Channel: "c"})
 			return c
 		}
@@ -177,9 +176,6 @@ func TestNobodyWaitsForTheDeaf(t *testing.T) {
 		var all []*narrow
 		for i := range 10 {
 			c, n := squeezed(h, fmt.Sprint(i), 1)
-			h.mu.Lock()
-			h.clients[c.id] = c
-			h.mu.Unlock()
 			c.subscribe(&proto.Request{ID: 1, Channel: "c"})
 			all = append(all, n)
 			defer c.gone(nil, nil)
