@@ -62,6 +62,22 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*curlew.Conn, error)
 	return c, err
 }
 
+// Dialer is Dial without the WebSocket, for clients of other libraries: what it returns
+// stands for the DialContext that they let one set. They write their handshake of
+// HTTP/1.1, for the URL with the scheme ws, to the connection and read the answer
+// there; no extension is agreed. Of the options HTTP, Modes, Proxy, DialContext and TLS
+// are used.
+func Dialer(url string, o *DialOptions) (func(ctx context.Context, network, address string) (net.Conn, error), error) {
+	if o == nil {
+		o = &DialOptions{}
+	}
+	base, err := plain(url)
+	if err != nil {
+		return nil, err
+	}
+	return func(context.Context, string, string) (net.Conn, error) { return newTunnel(base, o), nil }, nil
+}
+
 type neturl = url.URL
 
 // plain returns u as one of http or https.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,9 +17,14 @@ import (
 // and a reload parts nobody.
 func TestBroadcast(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"plain", "tls"} {
-		t.Run(kind, func(t *testing.T) {
+	for _, way := range append([]string{"plain", "tls"}, modes...) {
+		t.Run(way, func(t *testing.T) {
+			kind, mode := way, ""
+			if slices.Contains(modes, way) {
+				kind, mode = "plain", way
+			}
 			r := start(t, "{ @"+kind+`, timeouts: { close: '200 ms' }, routes: [{ match: '/rooms/{room}', handler: 'broadcast', broadcast: { announce: true } }] }`, nil)
+			r.mode = mode
 			a := r.peerOf("/rooms/1")
 			a.Send(wstest.Text("alone"))
 			a.Want("alone", wstest.Text("alone"))

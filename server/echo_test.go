@@ -11,7 +11,7 @@ import (
 // Echo as the routes say: types, sizes, pieces, frames.
 func TestEcho(t *testing.T) {
 	t.Parallel()
-	both(t, `limits: { maxMessage: '16 MB', maxFragments: 'unlimited' }, routes: [
+	everyWay(t, `limits: { maxMessage: '16 MB', maxFragments: 'unlimited' }, routes: [
 		{ match: '/echo', handler: 'echo' },
 		{ match: '/packed', handler: 'echo', webSockets: { compression: true, protocol: ['b', 'a'] } },
 		{ match: '/pieces', handler: 'echo', limits: { maxPacket: '1 KB', maxFrame: '700' } },

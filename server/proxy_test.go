@@ -36,7 +36,7 @@ func TestProxy(t *testing.T) {
 		if kind == "tcp" {
 			target = backend.ws() + "/base/"
 		}
-		both(t, `limits: { maxMessage: '16 MB' }, headers: { 'X-Front': 'yes' },
+		everyWay(t, `limits: { maxMessage: '16 MB' }, fallback: true, headers: { 'X-Front': 'yes' },
 			routes: [{ match: '/app/', handler: 'proxy', proxy: { target: '`+target+`' } }]`, func(t *testing.T, r *running) {
 			for _, path := range []string{"/app/x", "/app/echoes"} {
 				got := r.say("GET " + path + " HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")

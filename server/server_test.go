@@ -45,6 +45,7 @@ type running struct {
 	ended chan error
 	stop  context.CancelFunc
 	first string // the address of the first listener
+	mode  string // of the fallback, in which dial comes; "" is none
 	dir   string // of the site
 }
 
@@ -147,6 +148,19 @@ func both(t *testing.T, routes string, f func(t *testing.T, r *running)) {
 	}
 }
 
+// everyWay is both, and the same over plain HTTP in each mode of the fallback.
+func everyWay(t *testing.T, routes string, f func(t *testing.T, r *running)) {
+	both(t, routes, f)
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, "{ @plain, "+routes+" }", nil)
+			r.mode = mode
+			f(t, r)
+		})
+	}
+}
+
 func writePair(t testing.TB, base string, c tls.Certificate) {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
@@ -195,6 +209,13 @@ func (r *running) connect() net.Conn {
 // dial opens a WebSocket.
 func (r *running) dial(path string, o curlew.Options) *curlew.Conn {
 	r.t.Helper()
+	if r.mode != "" {
+		c, err := r.over(r.mode, path, curlew.DialOptions{Options: o})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return c
+	}
 	c, err := curlew.Dial(r.t.Context(), r.ws()+path, &curlew.DialOptions{Options: o, TLS: &tls.Config{RootCAs: r.roots}})
 	if err != nil {
 		r.t.Fatal(err)
