@@ -44,6 +44,7 @@ type run struct {
 	Chromium string      `json:"chromium"`
 	Shots    string      `json:"shots"`
 	Page     string      `json:"page"`   // for hub.mjs: the demo site
+	Again    string      `json:"again"`  // for hub.mjs: a demo site that is started again
 	Readme   string      `json:"readme"` // for hub.mjs: the README's
 	Codes    [][2]string `json:"codes"`
 	File     string      `json:"file"`   // of 5 MB

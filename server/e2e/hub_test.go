@@ -10,20 +10,19 @@ import (
 	"curlew.example/curlew/internal/testenv"
 )
 
-// The pages of the hub in a browser, served by the command as a stranger starts it,
-// which is stopped and started again meanwhile; and the page of the README with its
-// site file.
+// The pages of the hub in a browser, served by the command as a stranger starts it;
+// the chat of one that is stopped and started again meanwhile; and the page of the
+// README with its site file.
 func TestHubPages(t *testing.T) {
 	testenv.Need(t, "node")
 	program := build(t)
-	curlew, readme := start(t, program, "127.0.0.1:0"), start(t, program, "127.0.0.1:0", readmeSite(t))
-	page := curlew.page
-	address := strings.TrimSuffix(strings.TrimPrefix(page, "http://"), "/")
-	browse(t, "hub.mjs", run{Page: page, Readme: readme.page}, map[string]func(){
-		"stop":  func() { curlew.stop(); curlew.wait() },
-		"start": func() { curlew = start(t, program, address) },
+	demo, again, readme := start(t, program, "127.0.0.1:0"), start(t, program, "127.0.0.1:0"), start(t, program, "127.0.0.1:0", readmeSite(t))
+	r := run{Page: demo.page, Again: again.page, Readme: readme.page}
+	browse(t, "hub.mjs", r, map[string]func(){
+		"stop":  func() { again.stop(); again.wait() },
+		"start": func() { again = start(t, program, strings.Trim(strings.TrimPrefix(r.Again, "http:"), "/")) },
 	})
-	for _, s := range []*served{curlew, readme} {
+	for _, s := range []*served{demo, again, readme} {
 		s.stop()
 		s.wait()
 	}
