@@ -32,6 +32,9 @@ import (
 func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
 	c, err := newUpgrader(o).upgrade(w, r, nil, nil)
 	if err != nil {
+		if c != nil {
+			c.terms.give() // nobody ends it
+		}
 		return nil, err
 	}
 	c.start()
@@ -40,11 +43,12 @@ func Accept(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
 
 // An upgrader is a server's side of the handshake, prepared once.
 type upgrader struct {
-	policy  handshake.Policy
-	invalid error // the policy is not usable
-	set     *settings
-	deflate *deflate.Config // nil: no compression
-	header  http.Header
+	policy      handshake.Policy
+	invalid     error // the policy is not usable
+	set         *settings
+	deflate     *deflate.Config // nil: no compression
+	compression *Compression    // what deflate is made of
+	header      http.Header
 
 	last atomic.Pointer[terms] // those of the last connection: the next one's are often the same
 }
@@ -61,7 +65,7 @@ func newUpgrader(o *Options) *upgrader {
 		AllowOrigin:        o.AllowOrigin,
 	}}
 	u.invalid = u.policy.Validate()
-	u.deflate = o.compression()
+	u.deflate, u.compression = o.compression(), o.Compression
 	return u
 }
 
@@ -163,12 +167,15 @@ func (u *upgrader) agree(dst []byte, r *http.Request, answer *handshake.Answer, 
 	hs := established{url: r.URL.RequestURI(), proto: r.Proto, subprotocol: answer.Subprotocol, server: serverOf(r)}
 	extensions := ""
 	if u.deflate != nil {
-		if p, text, ok := u.deflate.Accept(deflateOffers(answer.Extensions)); ok {
+		if p, text, ok := u.compression.negotiate(u.deflate, deflateOffers(answer.Extensions)); ok {
 			hs.packed, hs.deflate, hs.level, extensions = true, p, u.deflate.Level, text
 		}
 	}
-	head, err = answer.Append(dst, extensions, header)
-	return u.terms(&hs), head, err
+	t = u.terms(&hs)
+	if head, err = answer.Append(dst, extensions, header); err != nil {
+		t.give()
+	}
+	return t, head, err
 }
 
 // take takes the connection from net/http and sends the 101.
@@ -178,6 +185,7 @@ func (u *upgrader) take(w http.ResponseWriter, r *http.Request, a *agenda, t *te
 		// A middleware's words are not for strangers.
 		e := refuse(w, r, &handshake.Refusal{Status: http.StatusNotImplemented, Err: errHijack})
 		e.Err = fmt.Errorf("%w: %w", errHijack, err)
+		t.give()
 		return u.stillborn(r, a), e
 	}
 	var leftover []byte

@@ -149,6 +149,7 @@ func (c *Conn) finish(e *CloseError, polite bool) {
 		return
 	}
 	o.closed = true
+	c.terms.give()
 	final := CloseError{}
 	switch {
 	case o.cause == nil:

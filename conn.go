@@ -77,8 +77,9 @@ type terms struct {
 	established
 	set     *settings
 	role    Role
-	bits    int  // our window, and
-	context bool // whether we refer back
+	bits    int   // our window, and
+	context bool  // whether we refer back
+	kept    int64 // of the budget, by each connection
 	decoder core.Config
 	encoder core.EncoderConfig
 }
@@ -92,6 +93,8 @@ func newTerms(role Role, set *settings, hs *established) *terms {
 		if role == Client {
 			t.bits, t.decoder.InflateBits = t.decoder.InflateBits, t.bits
 			t.context, t.decoder.KeepContext = t.decoder.KeepContext, t.context
+		} else if set.memory != nil {
+			t.kept = contexts(p, t.level)
 		}
 	}
 	return t

@@ -138,6 +138,12 @@ type Compression struct {
 	ServerContext bool
 	ClientContext bool
 
+	// Memory, if set, bounds what connections of servers keep for the two contexts:
+	// about 1.2 MB for ServerContext (0.8 MB from level 2 on, nothing with smaller
+	// windows), a window for ClientContext. When it is spent further connections are
+	// compressed without contexts. Dial does not look at it.
+	Memory *Budget
+
 	// WindowBits is the logarithm of the largest window that either side may
 	// use, 9 to 15: 0 is 15. RFC 7692, 7.1.2.
 	WindowBits int

@@ -19,6 +19,7 @@ type settings struct {
 
 	sendQueue int
 	minSize   int
+	memory    *Budget // of contexts, nil for no limit
 	whenFull  Policy
 	preserve  bool
 	checkUTF8 bool
@@ -64,7 +65,7 @@ func newSettings(o *Options) *settings {
 		}
 	}
 	if o.Compression != nil {
-		s.minSize = max(limit(o.Compression.MinSize, 512, 0), 0)
+		s.minSize, s.memory = max(limit(o.Compression.MinSize, 512, 0), 0), o.Compression.Memory
 	}
 	return s
 }

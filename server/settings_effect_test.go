@@ -25,6 +25,42 @@ func (r *running) deflate(path string) string {
 	return list[0].Header.Get("Sec-WebSocket-Extensions")
 }
 
+// TestCompressionMemory: as many connections of a route keep their contexts as there
+// is memory for; what the top level says is for each route by itself.
+func TestCompressionMemory(t *testing.T) {
+	t.Parallel()
+	r := start(t, `{ @plain,
+		webSockets: { compression: { serverContext: true, clientContext: true, memory: '1232 KB' } },
+		routes: [
+			{ match: '/one', handler: 'echo' },
+			{ match: '/two', handler: 'echo', webSockets: { compression: { memory: '2464 KB' } } },
+			{ match: '/short', handler: 'echo', webSockets: { compression: { memory: '1231 KB' } } },
+			{ match: '/all', handler: 'echo', webSockets: { compression: { memory: 'unlimited' } } },
+			{ match: '/another', handler: 'echo' },
+		] }`, nil)
+	const kept, spent = "permessage-deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+	offer := http.Header{"Sec-Websocket-Extensions": {"permessage-deflate"}}
+	open := func(path, want string) *wstest.Peer {
+		t.Helper()
+		p, answer := wstest.Open(t, r.connect(), path, offer)
+		if got := answer.Header.Get("Sec-WebSocket-Extensions"); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+		return p
+	}
+	first := open("/one", kept)
+	for _, c := range []struct{ path, want string }{
+		{"/one", spent}, {"/another", kept}, {"/another", spent}, {"/two", kept}, {"/two", kept}, {"/two", spent},
+		{"/short", spent}, {"/all", kept}, {"/all", kept}, {"/all", kept},
+	} {
+		open(c.path, c.want)
+	}
+	first.Send(wstest.Close(1000, ""))
+	first.Want("the answer", wstest.Close(1000, ""))
+	first.WantEOF("the end")
+	open("/one", kept)
+}
+
 // webSockets.compression: what is negotiated, and which messages it concerns.
 func TestCompressionSettings(t *testing.T) {
 	t.Parallel()

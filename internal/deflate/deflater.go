@@ -43,6 +43,18 @@ func NewDeflater(level, bits int, context bool) *Deflater {
 	return d
 }
 
+// KeptByDeflater is about how many bytes NewDeflater's Deflater with context keeps
+// between messages.
+func KeptByDeflater(level, bits int) int {
+	switch {
+	case minBits <= bits && bits < maxBits:
+		return 0
+	case level <= 1:
+		return 1200 << 10
+	}
+	return 800 << 10
+}
+
 // Append compresses the whole message p and appends it to dst. The result is
 // never longer than p by more than 5 bytes for each begun 65 535 of p, and one.
 func (d *Deflater) Append(dst, p []byte) []byte {

@@ -15,7 +15,7 @@ var Without = map[string]string{
 	"H2-": http2, "H3-": http3, "HB": hub,
 	"HB11": cluster, "HB12": cluster, "HB13": cluster, "HB14": cluster, "HB15": cluster, "HB16": cluster, "HB17": cluster, "HB18": cluster, "HB19": cluster, "HB20": cluster, "HB21": cluster, "HB22": cluster,
 
-	"FR34": budget, "PD18": budget, "RX4": budget, "RX5": budget,
+	"FR34": budget, "RX4": budget, "RX5": budget,
 	"H1-13": "nothing here reads multipart bodies",
 	"H1-17": "http.CrossOriginProtection is used without patterns (hub); patterns of origins are AU3",
 	"TL9":   http2 + "; with HTTP/1 a connection carries what its client says, and hosts without a route get 421",

@@ -97,7 +97,7 @@ func TestOptions(t *testing.T) {
 		timeouts: { pong: 1, inactivity: 2, request: 3, close: 4, write: 5 },
 		webSockets: {
 			protocol: 'chat', requireProtocol: true, ping: 6, validateUTF: false, preserveFrames: true, whenFull: 'dropNewest',
-			compression: { level: 9, minSize: 7, serverContext: true, clientContext: true, windowBits: 10 },
+			compression: { level: 9, minSize: 7, serverContext: true, clientContext: true, windowBits: 10, memory: '1 MB' },
 		},
 		origins: ['https://a.example', '*'],
 		headers: { 'X-A': ['1', '2'] },
@@ -107,7 +107,7 @@ func TestOptions(t *testing.T) {
 		Subprotocols: []string{"chat"}, RequireSubprotocol: true, Origins: []string{"https://a.example"}, InsecureAnyOrigin: true,
 		Header:     map[string][]string{"X-A": {"1", "2"}},
 		MaxMessage: 1, MaxFrame: 2, MaxPacket: 3, MaxFragments: 4, SendQueue: 5, MessagesPerSecond: 6, BytesPerSecond: 7, PreserveFrames: true, AllowInvalidUTF8: true, WhenFull: curlew.WhenFullDropNewest,
-		Compression:  &curlew.Compression{Level: 9, MinSize: 7, ServerContext: true, ClientContext: true, WindowBits: 10},
+		Compression:  &curlew.Compression{Level: 9, MinSize: 7, ServerContext: true, ClientContext: true, WindowBits: 10, Memory: curlew.NewBudget(1 << 20)},
 		PingInterval: 6 * time.Second, PongTimeout: time.Second, InactivityTimeout: 2 * time.Second, RequestTimeout: 3 * time.Second,
 		CloseTimeout: 4 * time.Second, WriteTimeout: 5 * time.Second,
 	}

@@ -61,21 +61,11 @@ func finish(name string, o *object) ([]byte, error) {
 	return text, nil
 }
 
-// notYet is what package site says of keys that a later version has.
-const notYet = "not in this version"
-
-// problems are what package site finds wrong in a text, less what it knows and
-// does not have yet.
+// problems are what package site finds wrong in a text.
 func problems(name, text string) site.Errors {
 	_, err := site.Parse(name, []byte(text))
 	list, _ := err.(site.Errors)
-	var rest site.Errors
-	for _, e := range list {
-		if !strings.Contains(e.Text, notYet) {
-			rest = append(rest, e)
-		}
-	}
-	return rest
+	return list
 }
 
 // readable returns the text without the mark of some editors, or says why it

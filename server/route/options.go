@@ -38,9 +38,8 @@ func Options(r *site.Route) *curlew.Options {
 		WriteTimeout:      t.Write.Value,
 		CloseTimeout:      t.Close.Value,
 	}
-	if r.Hub != nil { // curlew.v1 is text, message by message, and none is dropped unseen
-		o.Subprotocols, o.RequireSubprotocol = []string{"curlew.v1"}, true
-		o.MaxPacket, o.PreserveFrames, o.WhenFull = -1, false, curlew.WhenFullDropNewest
+	if r.Hub != nil {
+		ofHub(o)
 	}
 	if r.Handler.Value == "proxy" {
 		// It passes pieces on, and does not know when the next one comes.
@@ -50,6 +49,15 @@ func Options(r *site.Route) *curlew.Options {
 		o.WriterTimeout = -1
 	}
 	return o
+}
+
+// ofHub sets what the hub depends on: curlew.v1 is text, message by message, which
+// others are given as it came; none is dropped unseen, and a full queue is how it
+// finds out who is slow.
+func ofHub(o *curlew.Options) {
+	o.Subprotocols, o.RequireSubprotocol = []string{"curlew.v1"}, true
+	o.MaxPacket, o.PreserveFrames, o.AllowInvalidUTF8 = -1, false, false
+	o.WhenFull, o.SendQueue = curlew.WhenFullDropNewest, max(o.SendQueue, 0)
 }
 
 // proxyPiece is what the handler proxy holds of a message, each way.
@@ -74,11 +82,15 @@ func compression(c *site.Compression) *curlew.Compression {
 	if minSize == 0 {
 		minSize = -1 // the library's 0 is the default
 	}
-	return &curlew.Compression{
+	z := &curlew.Compression{
 		Level:         c.Level.Value,
 		MinSize:       minSize,
 		ServerContext: c.ServerContext.Value,
 		ClientContext: c.ClientContext.Value,
 		WindowBits:    c.WindowBits.Value,
 	}
+	if c.Memory.Value > 0 {
+		z.Memory = curlew.NewBudget(c.Memory.Value)
+	}
+	return z
 }

@@ -19,19 +19,6 @@ type field struct {
 	refused  string // if to is nil: what would be right
 }
 
-// later defines keys of a version to come. They are refused rather than unknown,
-// and never ignored.
-func later(names ...string) []field {
-	list := make([]field, len(names))
-	for i, name := range names {
-		list[i] = field{name: name, refused: notYet}
-	}
-	return list
-}
-
-// notYet marks what a later version has.
-const notYet = "not in this version"
-
 // A binding reads a value to where it belongs.
 type binding interface {
 	// read stores the value of n, or notes what is wrong with it.
@@ -147,8 +134,6 @@ func (d *decoder) object(n *Node, fields []field) {
 			if !m.Value.bad {
 				fields[i].to.read(d, m.Value)
 			}
-		case fields[i].refused == notYet:
-			d.failAt(d.place(m.Line, m.Column), notYet, "remove it")
 		default:
 			d.failAt(d.place(m.Line, m.Column), "this key is not possible here", fields[i].refused)
 		}

@@ -189,7 +189,9 @@ func (c *Compression) fields() []field {
 		{name: "windowBits", to: number(&c.WindowBits, 9, 15), def: `15`,
 			doc: "The logarithm of the largest window that either side may use."},
 	}
-	return append(list, later("memory")...)
+	return append(list, field{name: "memory", to: size(&c.Memory, math.MaxInt64), def: `'unlimited'`,
+		doc: "What `serverContext` and `clientContext` may cost, all connections of the route together. When it is spent further connections are compressed without: " +
+			"a message then is a little longer. A number that is inherited counts for each route by itself."})
 }
 
 func (l *Log) group() group {

@@ -175,8 +175,6 @@ func (d *decoder) handler(s *Site, r *Route, n *Node, handlers []field) {
 			right = "did you mean '" + w + "'?"
 		}
 		d.handlerError(at, "unknown handler "+quote(name), right)
-	case chosen.to == nil:
-		d.handlerError(at, "the handler '"+name+"' is "+notYet, "known here: "+strings.Join(known, ", "))
 	case n.member(name) == nil && d.whole:
 		// Its required settings are missing, if it has any.
 		if g, ok := chosen.to.(group); ok {

@@ -72,14 +72,6 @@ func reference() string {
 		}
 	}
 
-	b.WriteString("\n## Not in this version\n\nThese keys are refused, never ignored:\n\n")
-	var later []string
-	for _, e := range slices.Concat(walk("", site), walk("", route.fields()), walk("", route.handlerFields())) {
-		if e.refused == notYet && !slices.Contains(later, "`"+e.path+"`") {
-			later = append(later, "`"+e.path+"`")
-		}
-	}
-	b.WriteString(strings.Join(later, ", ") + ".\n")
 	return b.String()
 }
 

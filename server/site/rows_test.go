@@ -67,6 +67,7 @@ webSockets.compression.minSize | TestRowsOnEveryHandler/webSockets.compression.m
 webSockets.compression.serverContext | TestRowsOnEveryHandler/webSockets.compression.serverContext | TestRowsOnEveryHandler/webSockets.compression.serverContext | - | TestRowsOnEveryHandler/webSockets.compression.serverContext
 webSockets.compression.clientContext | TestRowsOnEveryHandler/webSockets.compression.clientContext | TestRowsOnEveryHandler/webSockets.compression.clientContext | - | TestRowsOnEveryHandler/webSockets.compression.clientContext
 webSockets.compression.windowBits | TestRowsOnEveryHandler/webSockets.compression.windowBits | TestRowsOnEveryHandler/webSockets.compression.windowBits, TestPD16_Windows | TestPD16_Windows | TestRowsOnEveryHandler/webSockets.compression.windowBits
+webSockets.compression.memory | TestCompressionSettings | TestCompressionMemory | TestCompressionMemory, TestPD18_Budget | TestCompressionMemory
 webSockets.whenFull    | TestRowQueue | TestRowQueue, TestWhenFull, TestSL1_WhenFull | TestRowQueue | TestRowQueue
 
 origins                | TestRowsOnEveryHandler/origins, TestAU6AU17EveryEndpointChecksOrigins | TestRowsOnEveryHandler/origins, TestHandshakeSettings | TestHandshakeSettings | TestRowsOnEveryHandler/origins

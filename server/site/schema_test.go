@@ -42,7 +42,7 @@ func TestSchema(t *testing.T) {
 	}
 
 	for _, name := range []string{
-		"keys", "later", "listen", "notls", "number", "ranges", "routes", "tls", "toplevel", "types", "types2", "values",
+		"fallback", "keys", "listen", "notls", "number", "ranges", "routes", "tls", "toplevel", "types", "types2", "values",
 	} {
 		file := "testdata/broken/" + name + ".json5"
 		text, err := os.ReadFile(file)

@@ -183,7 +183,8 @@ type Compression struct {
 	MinSize       Setting[int64]
 	ServerContext Setting[bool]
 	ClientContext Setting[bool]
-	WindowBits    Setting[int] // 9 to 15
+	WindowBits    Setting[int]   // 9 to 15
+	Memory        Setting[int64] // of both contexts of all connections of a route; may be Unlimited
 }
 
 // Static are the settings of the handler static.

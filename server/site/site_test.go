@@ -81,7 +81,7 @@ const everything = `{
     timeouts: { pong: '5 s', inactivity: '1 min', request: '1 hour', close: '2 s', write: '20 s', handshake: '3 s', drain: '30 s' },
     webSockets: {
         protocol: ['chat.v2', 'chat'], requireProtocol: true, ping: 'never', validateUTF: false, preserveFrames: true, whenFull: 'dropOldest',
-        compression: { level: 6, minSize: '1 KB', serverContext: true, clientContext: true, windowBits: 12 },
+        compression: { level: 6, minSize: '1 KB', serverContext: true, clientContext: true, windowBits: 12, memory: '64 MB' },
     },
     origins: ['https://example.com', 'HTTPS://*.Example.com:8443'], trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7', '::1', 'unix'], allow: 'all', deny: ['192.0.2.0/24'], rate: { requests: '20/s', burst: 40, per: 'route' }, auth: { role: 'admin', basic: { realm: 'here', users: 'users' }, jwt: { keys: { keys: [{ kty: 'oct', k: 'x' }] }, algorithms: 'HS256', issuer: 'i', audience: ['a', 'b'], leeway: '1 min', from: ['cookie:t', 'header'], roles: 'scope' } }, fallback: false,
     headers: { 'x-frame-options': 'DENY', 'X-Two': ['1', '2'], Server: 'Curlew' }, clientScript: '/lib/curlew.js', hub: { namespaces: { NAME: { history: { size: 100, age: '10 min' }, presence: true, joinLeave: true, publish: 'anyone', subscribe: 'users', whenSlow: 'conflate' }, quiet: {} }, limits: { channels: 10, nameBytes: 100, messageBytes: '8 KB', publishesPerSecond: 20, history: 50 }, grace: '10 s', apiKeys: ['0123456789abcdef', 'keys/of=our+app!'], auth: { jwt: { keys: 'hub.json', algorithms: 'ES256', issuer: 'i', audience: 'a', leeway: '5 s', from: 'query:t', roles: 'r' }, webhook: 'https://app.example/hub?a', ask: ['connect'], timeout: '1 s', cache: 'never' }, },
