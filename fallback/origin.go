@@ -15,10 +15,12 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) error {
 	case err == nil && len(origin) == 1:
 		head.Set("Access-Control-Allow-Origin", origin[0])
 		head.Set("Access-Control-Allow-Credentials", "true")
+		head.Set("Timing-Allow-Origin", origin[0]) // whether it is HTTP/2
 	case err != nil && h.any && len(origin) < 2:
 		// Whoever it is: the browser then sends and shows nothing that belongs to
 		// a user.
 		head.Set("Access-Control-Allow-Origin", "*")
+		head.Set("Timing-Allow-Origin", "*")
 		err = nil
 	}
 	head.Set("Access-Control-Expose-Headers", offsetField)

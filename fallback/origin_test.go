@@ -39,7 +39,7 @@ func TestFB8_FB13_Origins(t *testing.T) {
 					if allowed != "" && allowed != "*" {
 						credentials = "true"
 					}
-					if a.header.Get("Access-Control-Allow-Origin") != allowed || a.header.Get("Access-Control-Allow-Credentials") != credentials ||
+					if a.header.Get("Timing-Allow-Origin") != allowed || a.header.Get("Access-Control-Allow-Origin") != allowed || a.header.Get("Access-Control-Allow-Credentials") != credentials ||
 						a.header.Get("Vary") != "Origin" || len(a.header["Access-Control-Allow-Origin"]) > 1 {
 						t.Errorf("%s from %s: %v", method, origin, a.header)
 					}

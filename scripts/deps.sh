@@ -22,6 +22,7 @@ need libc6-dev sh -c '[ "$(go env GOOS)" != linux ] || [ -e /usr/include/stdlib.
 need nodejs has node
 need npm has npm
 need chromium browser
+need firefox-esr sh -c 'command -v firefox-esr || command -v firefox'
 need squid has squid
 need nginx-light has nginx
 need haproxy has haproxy

@@ -11,7 +11,12 @@ const CONNECTING = 0, OPEN = 1, CLOSING = 2, CLOSED = 3
 const MODES = ['ws', 'stream', 'sse', 'poll']
 const PROOF = 3000 // ms that a mode has to show that it works
 const LIFE = 30000 // ms that a session outlives lost requests
+const GRACE = 10000 // ms for what should have come
+const SOON = 1000 // ms within which a request of which nothing came is not made again
 const REMEMBERED = 3600000 // ms that it is known what worked
+
+// Why a session has ended with 1006, if it was not closed.
+const LOST = 'lost', ABSENT = 'absent', FAILED = 'failed'
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms))
 
@@ -27,13 +32,13 @@ export class Socket extends EventTarget {
   #extensions = ''
   #binaryType = 'blob'
   #buffered = 0 // what the connection does not count itself
-  #link = null // what carries messages, once there is one
-  #handlers = {}
+  #link = null // what carries messages
+  #handlers = {} // onopen and the like
   #sending = Promise.resolve() // blobs take time, and order is kept
   #waiting = 0 // sends that are not in order yet
-  #asked = null // the close that was asked for
 
   constructor(url, protocols = [], options = {}) {
+    need('WebSocket', arguments.length)
     super()
     this.#url = parseURL(url)
     this.#protocols = checkProtocols(protocols)
@@ -48,19 +53,19 @@ export class Socket extends EventTarget {
   get bufferedAmount() { return this.#buffered + (this.#link?.bufferedAmount ?? 0) }
   get binaryType() { return this.#binaryType }
   set binaryType(t) {
-    if (t !== 'blob' && t !== 'arraybuffer') return
-    this.#binaryType = t
-    if (this.#link) this.#link.binaryType = t
+    t = `${t}`
+    if (t === 'blob' || t === 'arraybuffer') this.#binaryType = t
   }
 
   // The way that is in use: one of MODES, '' before the connection is open.
   get transport() { return this.#link?.mode ?? '' }
 
   send(data) {
-    if (!arguments.length) throw new TypeError('send: 1 argument required, but only 0 present.')
-    if (this.#state === CONNECTING) throw new DOMException('Still in CONNECTING state.', 'InvalidStateError')
+    need('send', arguments.length)
     const blob = typeof Blob !== 'undefined' && data instanceof Blob
-    if (!blob && !(data instanceof ArrayBuffer) && !ArrayBuffer.isView(data)) data = String(data)
+    const bytes = data instanceof ArrayBuffer || ArrayBuffer.isView(data)
+    if (!blob && !bytes) data = `${data}`
+    if (this.#state === CONNECTING) throw new DOMException('Still in CONNECTING state.', 'InvalidStateError')
     if (this.#state !== OPEN) {
       this.#buffered += sizeOf(data)
       return
@@ -70,7 +75,7 @@ export class Socket extends EventTarget {
       return
     }
     const size = sizeOf(data)
-    if (ArrayBuffer.isView(data) || data instanceof ArrayBuffer) data = bytesOf(data).slice()
+    if (bytes) data = bytesOf(data).slice()
     this.#waiting++
     this.#buffered += size
     this.#sending = this.#sending.then(async () => {
@@ -79,108 +84,83 @@ export class Socket extends EventTarget {
       if (this.#state === CLOSED) return
       this.#buffered -= size
       this.#link.send(p)
-    })
+    }).catch(() => this.#link.abort()) // a file that cannot be read
   }
 
-  close(code, reason) {
-    if (code !== undefined) {
-      code = Number(code) & 0xffff
-      if (code !== 1000 && !(code >= 3000 && code <= 4999)) {
-        throw new DOMException(`The close code must be 1000 or between 3000 and 4999: ${code} is neither.`, 'InvalidAccessError')
-      }
+  close(code = undefined, reason = undefined) {
+    if (code !== undefined) code = clamp(code)
+    if (reason !== undefined) reason = `${reason}`
+    if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
+      throw new DOMException(`The close code must be 1000 or between 3000 and 4999: ${code} is neither.`, 'InvalidAccessError')
     }
-    if (reason !== undefined) {
-      reason = String(reason)
-      if (utf8.encode(reason).length > 123) throw new DOMException('The reason is longer than 123 bytes.', 'SyntaxError')
-    }
+    if (reason && utf8.encode(reason).length > 123) throw new DOMException('The reason is longer than 123 bytes.', 'SyntaxError')
     if (this.#state >= CLOSING) return
     const early = this.#state === CONNECTING
     this.#state = CLOSING
-    this.#asked = { code, reason }
-    if (early) {
-      if (this.#link) this.#link.abort()
-      else queueMicrotask(() => setTimeout(() => this.#end(1006, '', false), 0))
-      return
-    }
-    this.#sending.then(() => this.#link.close(code, reason))
+    if (early) this.#link.abort()
+    else if (this.#waiting) this.#sending.then(() => this.#link.close(code, reason))
+    else this.#link.close(code, reason)
   }
 
-  // #connect tries the modes in turn.
-  async #connect() {
-    const { origin } = this.#url
-    let modes = this.#options.modes ?? MODES
-    const Native = this.#options.WebSocket ?? globalThis.WebSocket
-    if (!Native) modes = modes.filter((m) => m !== 'ws')
-    const keep = (mode) => this.#options.modes || remember(origin, mode) // of some only, others learn nothing
-    const known = this.#options.modes ? undefined : recall(origin)
-    if (known && modes.includes(known)) modes = [known, ...modes.filter((m) => m !== known)]
-    await null // handlers are set first
-    if (this.#state === CONNECTING && modes[0] === 'ws' && (await this.#native(Native, modes.length > 1))) {
-      keep('ws')
-      return
-    }
-    modes = modes.filter((m) => m !== 'ws')
-    if (this.#state !== CONNECTING || !modes.length) {
-      this.#end(1006, '', false)
-      return
-    }
+  // #connect begins with the first mode, or what worked before. Who gives modes has
+  // those tried in that order, and others learn nothing of it.
+  #connect() {
+    const { modes = MODES, WebSocket: Native = globalThis.WebSocket } = this.#options
+    const known = this.#options.modes ? modes[0] : recall(this.#url)
+    const others = modes.filter((m) => m !== 'ws').sort((a, b) => (b === known) - (a === known))
+    const native = modes.includes('ws') && Native
+    if (native && !others.includes(known)) this.#native(Native, others.length && (() => this.#fallback(others)))
+    else this.#fallback(others, native && (() => this.#native(Native)))
+  }
+
+  #works(mode) { this.#options.modes || remember(this.#url, mode) }
+
+  // #fallback goes over plain HTTP, or to next where nobody answers to that.
+  #fallback(modes, next) {
     const link = new Fallback(this.#url, this.#protocols, modes, this.#options)
-    link.binaryType = this.#binaryType
-    link.onclose = (code, reason, clean) => this.#end(code, reason, clean)
-    link.onclosing = () => { if (this.#state === OPEN) this.#state = CLOSING }
-    link.onmessage = (data) => this.#message(data)
-    link.onopen = (protocol) => this.#opened(link, protocol, '')
-    link.onmode = keep
     this.#link = link
+    link.onopen = (protocol) => this.#opened(link, protocol, '')
+    link.onmode = (mode) => this.#works(mode)
+    link.onmessage = (data) => this.#message(data)
+    link.onclosing = () => { if (this.#state === OPEN) this.#state = CLOSING }
+    link.onclose = (code, reason, why) => {
+      if (why === ABSENT && next && this.#state === CONNECTING) next()
+      else this.#end(code, reason, code !== 1006, code === 1006 && why !== LOST)
+    }
     link.open()
   }
 
-  // #native resolves to whether a WebSocket has opened, or the page has closed it.
-  #native(Native, others) {
-    return new Promise((done) => {
-      let ws
-      try {
-        ws = new Native(this.#url.href, this.#protocols)
-      } catch {
-        done(false)
-        return
-      }
-      let opened = false
-      const late = others && setTimeout(() => {
-        ws.onopen = ws.onclose = ws.onerror = null
-        ws.close()
-        this.#link = null
-        done(false)
-      }, PROOF)
-      ws.binaryType = this.#binaryType
-      const link = {
-        mode: 'ws',
-        get bufferedAmount() { return ws.bufferedAmount },
-        set binaryType(t) { ws.binaryType = t },
-        send: (data) => ws.send(data),
-        close: (code, reason) => (reason === undefined ? (code === undefined ? ws.close() : ws.close(code)) : ws.close(code ?? 1000, reason)),
-        abort: () => ws.close(),
-      }
-      this.#link = link
-      ws.onopen = () => {
-        opened = true
-        clearTimeout(late)
-        done(true)
-        this.#opened(link, ws.protocol, ws.extensions)
-      }
-      ws.onmessage = (e) => this.#message(e.data)
-      ws.onclose = (e) => {
-        clearTimeout(late)
-        if (opened || this.#state !== CONNECTING || !others) {
-          done(true)
-          this.#end(e.code, e.reason, e.wasClean)
-          return
-        }
-        this.#link = null
-        done(false)
-      }
-      ws.onerror = () => {}
-    })
+  // #native is a WebSocket, or goes to next if it does not open.
+  #native(Native, next) {
+    const ws = new Native(this.#url.href, this.#protocols)
+    let failed = false
+    ws.binaryType = 'arraybuffer'
+    const link = {
+      mode: 'ws',
+      get bufferedAmount() { return ws.bufferedAmount },
+      send: (data) => ws.send(data),
+      close: (code, reason) => (reason === undefined ? (code === undefined ? ws.close() : ws.close(code)) : ws.close(code, reason)),
+      abort: () => ws.close(),
+    }
+    this.#link = link
+    const late = next && setTimeout(() => {
+      if (this.#state !== CONNECTING) return
+      ws.onopen = ws.onclose = null
+      ws.close()
+      next()
+    }, PROOF)
+    ws.onopen = () => {
+      clearTimeout(late)
+      this.#works('ws')
+      this.#opened(link, ws.protocol, ws.extensions)
+    }
+    ws.onmessage = (e) => this.#message(e.data)
+    ws.onerror = () => { failed = true }
+    ws.onclose = (e) => {
+      clearTimeout(late)
+      if (next && this.#state === CONNECTING) next()
+      else this.#end(e.code, e.reason, e.wasClean, failed)
+    }
   }
 
   #opened(link, protocol, extensions) {
@@ -195,49 +175,51 @@ export class Socket extends EventTarget {
   }
 
   #message(data) {
-    if (this.#state !== OPEN && this.transport !== 'ws') return
-    this.dispatchEvent(new MessageEvent('message', { data, origin: this.#url.origin === 'null' ? `${this.#url.protocol}//${this.#url.host}` : this.#url.origin }))
+    if (this.#state !== OPEN) return
+    if (typeof data !== 'string' && this.#binaryType === 'blob') data = new Blob([data])
+    this.dispatchEvent(new MessageEvent('message', { data, origin: originOf(this.#url) }))
   }
 
-  #end(code, reason, wasClean) {
+  #end(code, reason, wasClean, failed) {
     if (this.#state === CLOSED) return
-    this.#buffered += this.#link?.bufferedAmount ?? 0
-    const link = this.#link
-    this.#link = link && { mode: link.mode, bufferedAmount: 0, send() {}, close() {} }
+    const { mode, bufferedAmount } = this.#link
+    this.#buffered += bufferedAmount
+    this.#link = { mode, bufferedAmount: 0, send() {}, close() {}, abort() {} }
     this.#state = CLOSED
-    if (!wasClean && !(this.#asked && code !== 1006)) this.dispatchEvent(new Event('error'))
+    if (failed) this.dispatchEvent(new Event('error'))
     this.dispatchEvent(new Closed('close', { code, reason, wasClean }))
   }
 
-  // handler gets or sets what onopen and the like are.
-  static handler(type) {
-    const wrap = (f) => function (e) { return f.call(this, e) }
-    return {
-      configurable: true,
-      enumerable: true,
-      get() { return this.#handlers[type]?.f ?? null },
-      set(f) {
-        const old = this.#handlers[type]
-        if (old) this.removeEventListener(type, old.wrapped)
-        if (typeof f !== 'function') {
-          delete this.#handlers[type]
-          return
-        }
-        const wrapped = wrap(f)
-        this.#handlers[type] = { f, wrapped }
-        this.addEventListener(type, wrapped)
-      },
+  static {
+    for (const type of ['open', 'message', 'error', 'close']) {
+      Object.defineProperty(this.prototype, 'on' + type, {
+        configurable: true,
+        enumerable: true,
+        get() { return this.#handlers[type]?.f ?? null },
+        // As in HTML: any object may be set, a function is called, and another one takes its place in the order.
+        set(f) {
+          let h = this.#handlers[type]
+          if (typeof f !== 'function' && (typeof f !== 'object' || f === null)) {
+            if (h) this.removeEventListener(type, h.call)
+            delete this.#handlers[type]
+          } else if (h) h.f = f
+          else {
+            h = { f, call: (e) => typeof h.f === 'function' && h.f.call(this, e) }
+            this.#handlers[type] = h
+            this.addEventListener(type, h.call)
+          }
+        },
+      })
     }
+    for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
+      for (const on of [this, this.prototype]) Object.defineProperty(on, name, { value, enumerable: true })
+    }
+    for (const name of ['url', 'readyState', 'protocol', 'extensions', 'bufferedAmount', 'binaryType', 'send', 'close']) {
+      Object.defineProperty(this.prototype, name, { enumerable: true })
+    }
+    Object.defineProperty(this.prototype, Symbol.toStringTag, { value: 'WebSocket', configurable: true })
   }
 }
-
-for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
-  for (const on of [Socket, Socket.prototype]) Object.defineProperty(on, name, { value, enumerable: true })
-}
-for (const type of ['open', 'message', 'error', 'close']) {
-  Object.defineProperty(Socket.prototype, 'on' + type, Socket.handler(type))
-}
-delete Socket.handler
 
 const Closed = globalThis.CloseEvent ?? class CloseEvent extends Event {
   constructor(type, init = {}) {
@@ -246,6 +228,17 @@ const Closed = globalThis.CloseEvent ?? class CloseEvent extends Event {
     this.code = init.code ?? 0
     this.reason = init.reason ?? ''
   }
+}
+
+function need(what, n) {
+  if (!n) throw new TypeError(`${what}: 1 argument required, but only 0 present.`)
+}
+
+// clamp is Web IDL's [Clamp] unsigned short: halves go to the even side.
+function clamp(v) {
+  v = Math.min(Math.max(Number(v), 0), 65535) || 0
+  const n = Math.round(v)
+  return n - v === 0.5 && n % 2 ? n - 1 : n
 }
 
 function parseURL(url) {
@@ -264,13 +257,15 @@ function parseURL(url) {
 }
 
 function checkProtocols(protocols) {
-  const list = typeof protocols === 'object' && protocols !== null && Symbol.iterator in protocols ? Array.from(protocols, String) : [String(protocols)]
+  const list = Object(protocols) === protocols && Symbol.iterator in protocols ? Array.from(protocols, (p) => `${p}`) : [`${protocols}`]
   list.forEach((p, i) => {
     if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(p)) throw new DOMException(`The subprotocol '${p}' is invalid.`, 'SyntaxError')
     if (list.indexOf(p) !== i) throw new DOMException(`The subprotocol '${p}' is there twice.`, 'SyntaxError')
   })
   return list
 }
+
+const originOf = (u) => `${u.protocol}//${u.host}`
 
 const bytesOf = (p) => (p instanceof ArrayBuffer ? new Uint8Array(p) : new Uint8Array(p.buffer, p.byteOffset, p.byteLength))
 
@@ -279,22 +274,34 @@ function sizeOf(data) {
   return data.size ?? data.byteLength
 }
 
+function join(parts) {
+  if (parts.length === 1) return parts[0]
+  const all = new Uint8Array(parts.reduce((n, p) => n + p.length, 0))
+  let at = 0
+  for (const p of parts) {
+    all.set(p, at)
+    at += p.length
+  }
+  return all
+}
+
 // What worked is remembered for each origin, in this page and for others.
 const memory = new Map()
 
-function recall(origin) {
+function recall(url) {
+  const origin = originOf(url)
   let known = memory.get(origin)
   try {
     known = JSON.parse(localStorage.getItem('curlew ' + origin)) ?? known
   } catch {}
-  return known && known.until > Date.now() ? known.mode : undefined
+  return known?.until > Date.now() ? known.mode : undefined
 }
 
-function remember(origin, mode) {
+function remember(url, mode) {
   const known = { mode, until: Date.now() + REMEMBERED }
-  memory.set(origin, known)
+  memory.set(originOf(url), known)
   try {
-    localStorage.setItem('curlew ' + origin, JSON.stringify(known))
+    localStorage.setItem('curlew ' + originOf(url), JSON.stringify(known))
   } catch {}
 }
 
@@ -304,61 +311,90 @@ function remember(origin, mode) {
 class Fallback {
   mode = ''
   bufferedAmount = 0
-  binaryType = 'blob'
 
   #url
   #protocols
   #modes
   #init
+  #opening // the URL of the open
   #session = ''
   #poll = 25000
   #window = 262144
   #over = new AbortController()
-  #opened = false
   #got = 0
   #posted = 0
   #queue = [] // of { bytes, size }: what is not taken yet; the first may be taken in part
   #skip = 0 // bytes of the first that are taken
+  #most = 16384 // bytes of a POST: more once they are quick
   #posting = false
+  #deaf = false // the server takes nothing more
   #frames = new Frames((op, p) => this.#frame(op, p))
   #closing = false // our Close is queued
   #close = null // the peer's
   #timer
+  #hide = () => this.abort()
 
   constructor(url, protocols, modes, options) {
     this.#url = new URL(url)
     this.#url.protocol = url.protocol === 'wss:' ? 'https:' : 'http:'
     this.#protocols = protocols
     this.#modes = [...modes]
-    this.#init = { headers: options.headers, credentials: options.credentials ?? 'include', cache: 'no-store', redirect: 'error', signal: this.#over.signal }
+    this.#init = { headers: options.headers, credentials: options.credentials ?? 'include', cache: 'no-store', redirect: 'error' }
   }
 
-  #request(method, params, more) {
+  #with(params) {
     const u = new URL(this.#url)
     const query = Object.entries(params).map(([k, v]) => k + '=' + encodeURIComponent(v)).join('&')
     u.search += (u.search ? '&' : '?') + query
-    return fetch(u, { ...this.#init, ...more, method })
+    return u.href
   }
 
-  // open asks for a session. A network that fails is tried again once.
-  async open() {
+  // #attempt makes a request and has take its answer, all within ms, or longer if
+  // take says so. It resolves to what take does, or undefined if there is no answer.
+  async #attempt(ms, method, params, more, take) {
+    const c = new AbortController()
+    const stop = () => c.abort()
+    let timer = setTimeout(stop, ms)
+    const extend = (ms) => {
+      clearTimeout(timer)
+      timer = setTimeout(stop, ms)
+    }
+    if (this.#session) this.#over.signal.addEventListener('abort', stop)
     try {
-      const params = { curlew: 'open' }
-      if (this.#protocols.length) params.protocol = this.#protocols.join(',')
-      const ask = () => this.#request('POST', params)
-      const r = await ask().catch((e) => (this.#over.signal.aborted ? Promise.reject(e) : ask()))
-      const s = r.ok ? await r.json() : null
-      if (!s?.session) throw new Error('refused')
-      if (s.protocol ? !this.#protocols.includes(s.protocol) : false) throw new Error('a subprotocol that was not offered')
-      this.#session = s.session
-      this.#poll = s.poll
-      this.#window = s.window
-      this.mode = this.#modes[0]
-      this.#opened = true
-      this.#get()
-      this.onopen(s.protocol)
+      return await take(await fetch(this.#with(params), { ...this.#init, ...more, method, signal: c.signal }), extend)
     } catch {
-      this.#end(1006, '', false)
+      return undefined
+    } finally {
+      clearTimeout(timer)
+      this.#over.signal.removeEventListener('abort', stop)
+    }
+  }
+
+  // open asks for a session, and once more if the network fails or the browser may
+  // not show the answer to a page that brings credentials. It goes on when the page
+  // has closed the socket: the server is then told so.
+  async open() {
+    const params = { curlew: 'open' }
+    if (this.#protocols.length) params.protocol = this.#protocols.join(',')
+    this.#opening = this.#with(params)
+    const ask = () => this.#attempt(LIFE, 'POST', params, {}, async (r) => ({ status: r.status, s: r.ok ? await r.json().catch(() => null) : null }))
+    let a = this.#modes.length ? await ask() : await wait(0)
+    if (!a && this.#modes.length && !this.#stopped) {
+      this.#init.credentials = this.#init.credentials === 'include' ? 'same-origin' : this.#init.credentials
+      a = await ask()
+    }
+    const { session = '', protocol = '', poll, window } = a?.s ?? {}
+    this.#session = session
+    if (this.#stopped) this.#leave()
+    else if (!session || (this.#protocols.length ? !this.#protocols.includes(protocol) : protocol)) {
+      this.#end(1006, '', !a || a.status === 404 || a.status === 405 ? ABSENT : FAILED)
+    } else {
+      this.#poll = poll || this.#poll
+      this.#window = window || this.#window
+      this.mode = this.#modes[0]
+      globalThis.addEventListener?.('pagehide', this.#hide)
+      this.#get()
+      task(() => this.onopen(protocol))
     }
   }
 
@@ -367,75 +403,84 @@ class Fallback {
     this.#push(text ? 1 : 2, text ? utf8.encode(data) : bytesOf(data), true)
   }
 
-  close(code, reason) {
-    this.#shut(code ?? (reason === undefined ? undefined : 1000), reason ?? '')
-    this.#timer ??= setTimeout(() => this.#end(1006, '', false), 10000)
+  close(code, reason = '') { this.#shut(code ?? (reason ? 1000 : undefined), reason) }
+
+  abort() {
+    if (this.#stopped) return
+    this.#stop(true)
+    task(() => this.onclose(1006, '', FAILED))
   }
 
-  abort() { this.#end(1006, '', false) }
+  get #stopped() { return this.#over.signal.aborted }
 
+  #stop(unclean) {
+    clearTimeout(this.#timer)
+    this.#over.abort()
+    globalThis.removeEventListener?.('pagehide', this.#hide)
+    if (unclean) this.#leave()
+  }
+
+  #leave() {
+    if (this.#session) fetch(this.#with({ curlew: this.#session }), { ...this.#init, method: 'DELETE', keepalive: true }).catch(() => {})
+  }
+
+  #end(code, reason, why) {
+    if (this.#stopped) return
+    this.#stop(code === 1006)
+    task(() => this.onclose(code, reason, why))
+  }
+
+  // #shut says Close. The peer has some time for its own once that is sent.
   #shut(code, reason) {
     if (this.#closing) return
     let body = new Uint8Array(0)
-    if (code !== undefined) {
-      const text = utf8.encode(reason)
-      body = new Uint8Array(2 + text.length)
-      body[0] = code >> 8
-      body[1] = code
-      body.set(text, 2)
-    }
+    if (code !== undefined) body = join([Uint8Array.of(code >> 8, code), utf8.encode(reason)])
     this.#push(8, body)
     this.#closing = true
   }
 
   #push(op, payload, counts) {
-    if (this.#closing) return
     if (counts) this.bufferedAmount += payload.length
+    if (this.#closing || this.#deaf) return
     this.#queue.push({ bytes: frame(op, payload), size: counts ? payload.length : 0 })
-    this.#post()
+    if (!this.#posting) this.#post()
   }
 
   // #post sends what waits, one request at a time.
   async #post() {
-    if (this.#posting || !this.#opened) return
     this.#posting = true
     await null // what is sent in one breath goes in one request
     let failed = 0
-    while (this.#queue.length && !this.#over.signal.aborted) {
-      const at = this.#posted
-      let r
-      try {
-        r = await this.#request('POST', { curlew: this.#session, at, ack: this.#got }, { body: this.#body() })
-        if (r.status === 404 || r.status === 410) {
-          this.#gone()
-          break
-        }
+    while (this.#queue.length && !this.#stopped) {
+      const at = this.#posted, began = Date.now()
+      const status = await this.#attempt(LIFE + GRACE, 'POST', { curlew: this.#session, at, ack: this.#got }, { body: this.#body() }, (r) => {
         const offset = r.headers.get('Curlew-Offset')
         if (offset !== null) this.#taken(Number(offset) - at)
-        if (r.ok && this.#posted > at) {
-          failed = 0
-          continue
-        }
-        if (r.ok) failed = failed || Date.now()
-        else if (r.status !== 409 && r.status !== 413 && r.status !== 429 && r.status < 500) {
-          this.#end(1006, '', false)
-          break
-        }
-      } catch {}
-      failed = failed || Date.now()
-      if (Date.now() - failed > LIFE) {
-        this.#end(1006, '', false)
+        return r.ok && offset === null ? 502 : r.status // somebody in between has answered
+      })
+      const quick = Date.now() - began < SOON
+      if (status === 404 || status === 410) { // what was said before is there still
+        this.#deaf = true
+        this.#queue = []
         break
       }
-      await wait(100 + 400 * Math.random())
+      if (isFinal(status)) this.#end(1006, '', LOST)
+      const ok = status < 300
+      if (!ok) this.#most = Math.max(this.#most / 2, 1024)
+      else if (quick) this.#most = Math.min(this.#most * 2, this.#window)
+      if (ok || this.#posted > at) failed = 0
+      else failed ||= began
+      if (failed && Date.now() - failed > LIFE) this.#end(1006, '', LOST)
+      else if (this.#posted === at && quick) await pause()
     }
     this.#posting = false
+    if (this.#close?.why) this.#gone()
+    if (this.#closing) this.#timer ??= setTimeout(() => this.#gone(), GRACE)
   }
 
   #body() {
     const parts = []
-    let room = this.#window
-    let skip = this.#skip
+    let room = this.#most, skip = this.#skip
     for (const { bytes } of this.#queue) {
       const p = bytes.subarray(skip, skip + room)
       parts.push(p)
@@ -456,160 +501,170 @@ class Fallback {
       this.bufferedAmount -= first.size
     }
     this.#skip = n
+    if (n && !this.#queue.length) this.#end(1006, '', LOST) // it speaks of bytes that were not sent
   }
 
   // #get asks for bytes until there are no more.
   async #get() {
-    let failed = 0
-    while (!this.#over.signal.aborted) {
-      const before = this.#got
-      let mode = this.#modes[0]
+    let failed = 0, proven = false
+    while (!this.#stopped) {
+      const release = await place(this.#url, this.#opening)
+      const at = this.#got, began = Date.now()
+      const busy = release === false // other tabs have the places
+      const mode = busy ? 'poll' : this.#modes[0]
+      const silence = this.#poll + GRACE
+      const doubtful = mode !== 'poll' && this.#modes.length > 1
+      const params = { curlew: this.#session, at, mode }
+      if (busy) params.wait = 0
+      let heard = false
       this.mode = mode
-      const lock = mode === 'poll' ? null : await place(this.#url)
-      if (lock === false) mode = 'now'
-      const attempt = new AbortController()
-      const stop = () => attempt.abort()
-      this.#over.signal.addEventListener('abort', stop)
-      let late = false
-      const timer = mode !== 'poll' && mode !== 'now' && this.#modes.length > 1 && setTimeout(() => {
-        late = true
-        attempt.abort()
-      }, PROOF)
-      let ok = false
-      try {
-        const params = { curlew: this.#session, at: this.#got, mode: mode === 'now' ? 'poll' : mode }
-        if (mode === 'now') params.wait = 0
-        const r = await this.#request('GET', params, { signal: attempt.signal })
-        if (r.status === 404 || r.status === 410) {
-          this.#gone()
-          break
-        }
-        if (r.ok) {
-          await this.#read(mode, r, () => clearTimeout(timer))
-          ok = true
-        }
-      } catch {}
-      clearTimeout(timer)
-      this.#over.signal.removeEventListener('abort', stop)
-      lock?.()
-      if (late) {
-        this.#modes.shift()
+      const good = await this.#attempt(doubtful ? PROOF : silence, 'GET', params, {}, async (r, extend) => {
+        heard = !r.ok
+        if (r.status === 404 || r.status === 410) this.#gone()
+        else if (isFinal(r.status)) this.#end(1006, '', LOST)
+        return r.ok && this.#read(mode, r, () => {
+          extend(silence)
+          heard = true
+          if (proven || busy) return
+          proven = true
+          this.onmode(mode)
+        })
+      })
+      if (release) release()
+      if (doubtful && !heard && Date.now() - began >= PROOF) { // held back by somebody; once may be bad luck
+        if (proven) proven = false
+        else this.#modes.shift()
         continue
       }
-      if (ok || this.#got > before) {
-        failed = 0
-        if (mode === 'now' && this.#got === before) await wait(2000)
-        continue
-      }
-      failed = failed || Date.now()
-      if (Date.now() - failed > LIFE) this.#end(1006, '', false)
-      else await wait(100 + 400 * Math.random())
+      if (good || this.#got > at) failed = 0
+      else failed ||= began
+      if (failed && Date.now() - failed > LIFE) this.#end(1006, '', LOST)
+      else if (this.#got > at) continue
+      else if (busy) await wait(2000)
+      else if (failed || Date.now() - began < SOON) await pause()
     }
   }
 
-  async #read(mode, r, proven) {
-    if (mode === 'poll' || mode === 'now') {
-      const p = new Uint8Array(await r.arrayBuffer())
-      this.onmode(this.#modes[0])
-      this.#bytes(p)
-      return
+  // #read takes an answer, and reports whether it was one of the server's.
+  async #read(mode, r, hear) {
+    if (r.status === 204) {
+      hear()
+      return true
     }
-    const reader = r.body.getReader()
+    const type = r.headers.get('Content-Type') ?? ''
+    if (!type.startsWith(mode === 'sse' ? 'text/event-stream' : 'application/octet-stream')) return false
+    if (mode === 'poll') {
+      const p = new Uint8Array(await r.arrayBuffer())
+      hear()
+      this.#bytes(p)
+      return true
+    }
     const events = mode === 'sse' && new EventLines((p) => this.#bytes(p))
-    let greeting = mode === 'sse' ? 5 : 8
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      proven()
-      let p = value
-      if (greeting) {
-        const n = Math.min(greeting, p.length)
-        greeting -= n
+    const greeting = events ? ':ok\n\n' : 'curlew1\n'
+    let said = ''
+    for (const reader = r.body.getReader(); !this.#stopped;) {
+      let { done, value: p } = await reader.read()
+      if (done) break
+      if (said.length < greeting.length) {
+        const n = greeting.length - said.length
+        said += ascii.decode(p.subarray(0, n))
+        if (!greeting.startsWith(said)) return false
         p = p.subarray(n)
-        if (!greeting) this.onmode(mode)
       }
+      if (said === greeting) hear()
       if (events) events.take(p)
       else this.#bytes(p)
-      if (this.#over.signal.aborted) return
     }
+    return said === greeting
   }
 
   #bytes(p) {
     this.#got += p.length
-    if (!this.#over.signal.aborted) this.#frames.take(p)
+    if (!this.#stopped) this.#frames.take(p)
   }
 
   #frame(op, p) {
-    if (this.#over.signal.aborted || this.#close) return
+    if (this.#stopped || this.#close) return
     switch (op) {
       case 1:
-        this.onmessage(p)
-        return
+        task(() => this.onmessage(p))
+        break
       case 2:
-        this.onmessage(this.binaryType === 'blob' ? new Blob([p]) : p.buffer)
-        return
+        task(() => this.onmessage(p.buffer))
+        break
       case 8: {
         const code = p.length ? (p[0] << 8) | p[1] : 1005
-        const reason = p.length ? decode(p.subarray(2)) : ''
-        const valid = p.length === 0 || (p.length > 1 && reason !== null && ((code >= 1000 && code < 1015 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code < 5000)))
-        if (!valid) {
+        const reason = decode(p.subarray(2))
+        if (p.length && (p.length < 2 || reason === null || !isSent(code))) {
           this.#fail(1002)
-          return
+          break
         }
         this.#close = { code, reason }
-        this.onclosing()
+        task(() => this.onclosing())
         this.#shut(p.length ? code : undefined, '')
-        this.#timer ??= setTimeout(() => this.#gone(), 10000)
-        return
+        if (this.#deaf) this.#timer ??= setTimeout(() => this.#gone(), GRACE)
+        break
       }
       case 9:
         this.#push(10, p)
-        return
+        break
       case 10:
-        return
+        break
       default:
         this.#fail(op === -7 ? 1007 : 1002)
     }
   }
 
-  // #fail: the peer has broken a rule.
+  // #fail: the peer has broken a rule, and is told so if it takes it soon.
   #fail(code) {
     this.#shut(code, '')
-    this.#close = { code: 1006, reason: '' }
-    this.onclosing()
-    setTimeout(() => this.#end(1006, '', false), 1000)
+    this.#close = { code: 1006, reason: '', why: FAILED }
+    task(() => this.onclosing())
+    setTimeout(() => this.#gone(), SOON)
   }
 
   // #gone: the session has ended.
   #gone() {
-    const c = this.#close
-    if (c && c.code !== 1006) this.#end(c.code, c.reason, true)
-    else this.#end(1006, '', false)
-  }
-
-  #end(code, reason, clean) {
-    if (this.#over.signal.aborted) return
-    clearTimeout(this.#timer)
-    this.#over.abort()
-    if (this.#session && !clean) this.#request('DELETE', { curlew: this.#session }, { signal: undefined, keepalive: true }).catch(() => {})
-    this.onclose(code, reason, clean)
+    const { code, reason, why } = this.#close ?? { code: 1006, reason: '', why: LOST }
+    this.#end(code, reason, why)
   }
 }
 
+// task does f in a task of its own, in order: as events of a WebSocket each have one,
+// so that what waits for a promise runs in between.
+let channel
+const tasks = []
+function task(f) {
+  if (globalThis.setImmediate) {
+    setImmediate(f)
+    return
+  }
+  if (!channel) {
+    channel = new MessageChannel()
+    channel.port1.onmessage = () => tasks.shift()()
+  }
+  tasks.push(f)
+  channel.port2.postMessage(0)
+}
+
+// isFinal says of a status that the same request does not succeed later.
+const isFinal = (status) => status >= 300 && status < 500 && ![404, 408, 409, 410, 413, 429].includes(status)
+
+// isSent: RFC 6455, 7.4.
+const isSent = (code) => (code >= 1000 && code < 1015 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code < 5000)
+
+const pause = () => wait(100 + 400 * Math.random())
+
 // place returns how to give back one of three places for a request that stays open,
-// false if other tabs have them, null where nobody counts.
-async function place(url) {
+// false if other tabs have them, null where nobody counts: as HTTP/1.1 has but six
+// connections for all tabs.
+async function place(url, opening) {
   const locks = globalThis.navigator?.locks
-  if (!locks || performance.getEntriesByName?.(globalThis.location?.href)[0]?.nextHopProtocol === 'h2') return null
+  if (!locks || /^h[23]/.test(performance.getEntriesByName?.(opening)[0]?.nextHopProtocol)) return null
   for (let i = 0; i < 3; i++) {
     const free = await new Promise((done) => {
-      locks.request(`curlew ${url.origin} ${i}`, { ifAvailable: true }, (lock) => {
-        if (!lock) {
-          done(null)
-          return
-        }
-        return new Promise((release) => done(release))
-      }).catch(() => done(null))
+      const hold = (lock) => lock ? new Promise(done) : done()
+      locks.request(`curlew ${url.origin} ${i}`, { ifAvailable: true }, hold).catch(() => done())
     })
     if (free) return free
   }
@@ -646,7 +701,9 @@ function decode(p) {
 // are rules that are broken: the protocol's, and that of UTF-8.
 class Frames {
   #give
-  #bytes = new Uint8Array(0)
+  #chunks = []
+  #have = 0
+  #need = 2 // bytes, to go on
   #op = 0
   #parts = []
   #over = false
@@ -654,16 +711,17 @@ class Frames {
   constructor(give) { this.#give = give }
 
   take(p) {
-    const all = new Uint8Array(this.#bytes.length + p.length)
-    all.set(this.#bytes)
-    all.set(p, this.#bytes.length)
-    let at = 0
+    this.#chunks.push(p)
+    this.#have += p.length
+    if (this.#have < this.#need) return
+    let all = join(this.#chunks)
     while (!this.#over) {
-      const n = this.#one(all.subarray(at))
+      const n = this.#one(all)
       if (!n) break
-      at += n
+      all = all.subarray(n)
     }
-    this.#bytes = all.slice(at)
+    this.#chunks = [all.slice()]
+    this.#have = all.length
   }
 
   #wrong(kind) {
@@ -671,8 +729,9 @@ class Frames {
     this.#give(kind)
   }
 
-  // #one takes a frame and returns its length, 0 if it is not all there.
+  // #one takes a frame and returns its length, or 0 and has #need say how much it needs.
   #one(b) {
+    this.#need = 2
     if (b.length < 2) return 0
     const fin = b[0] & 0x80, op = b[0] & 15
     let n = b[1] & 127, head = 2
@@ -684,14 +743,18 @@ class Frames {
     }
     if (n === 126) {
       head = 4
+      this.#need = head
       if (b.length < head) return 0
       n = view.getUint16(2)
     } else if (n === 127) {
       head = 10
+      this.#need = head
       if (b.length < head) return 0
       n = view.getUint32(2) * 2 ** 32 + view.getUint32(6)
     }
+    this.#need = head + n
     if (b.length < head + n) return 0
+    this.#need = 2
     const p = b.slice(head, head + n)
     if (control) {
       this.#give(op, p)
@@ -705,15 +768,7 @@ class Frames {
 
   #message() {
     const op = this.#op
-    let p = this.#parts[0]
-    if (this.#parts.length > 1) {
-      p = new Uint8Array(this.#parts.reduce((n, q) => n + q.length, 0))
-      let at = 0
-      for (const q of this.#parts) {
-        p.set(q, at)
-        at += q.length
-      }
-    }
+    const p = join(this.#parts)
     this.#op = 0
     this.#parts = []
     if (op === 2) {
@@ -738,8 +793,7 @@ class EventLines {
     this.#rest = lines.pop()
     for (const line of lines) {
       if (!line.startsWith('data:')) continue
-      const s = atob(line.slice(5))
-      this.#give(Uint8Array.from(s, (c) => c.charCodeAt(0)))
+      this.#give(unbase64(line.slice(5)))
     }
   }
 }
@@ -773,22 +827,23 @@ export class Client {
   #bytes = 0 // of them
   #subs = new Map() // by channel
   #attempt = 0
-  #turn = 0 // of the latest #connect
   #timers = new Set()
   #retry = null // of the pending reconnect: { timer, now }
   #drain = 0
   #ended = false
   #listeners = []
+  #heard = 0 // when something was heard last
+  #error = null // what the server has said in front of its close
   connection = null // the name of the connection, while there is one
   user = null
 
   constructor(url, options = {}) {
-    this.#url = url
+    this.#url = parseURL(url)
     this.#o = { minWait: 500, maxWait: 30000, outbox: 1 << 20, ...options }
     this.#listen(globalThis, 'online', () => this.#wake())
     this.#listen(globalThis.document, 'visibilitychange', () => globalThis.document.visibilityState === 'visible' && this.#wake())
     this.#listen(globalThis, 'pageshow', () => this.#wake())
-    queueMicrotask(() => this.#turn || this.#connect()) // the page has the client first
+    this.#later(0) // when the page has its Client
   }
 
   // The way that is in use, see Socket.
@@ -809,7 +864,7 @@ export class Client {
       unsubscribe: () => {
         if (this.#subs.get(channel) !== sub) return
         this.#subs.delete(channel)
-        if (this.#ready) this.#send({ body: { unsubscribe: { channel } } })
+        if (this.#ready) this.#send({ body: JSON.stringify({ unsubscribe: { channel } }) })
       },
     }
     this.#subs.set(channel, sub)
@@ -836,12 +891,13 @@ export class Client {
 
   // reconnect drops the connection and makes another one at once.
   reconnect() {
-    if (this.#ended) return
     const socket = this.#socket
-    this.#lost()
-    socket?.close()
-    if (this.#retry) this.#wake()
-    else this.#connect()
+    if (socket) {
+      this.#lost()
+      socket.close()
+      this.#later(0)
+    }
+    this.#wake()
   }
 
   close() { this.#end(null) }
@@ -861,31 +917,51 @@ export class Client {
     return timer
   }
 
-  #tell(name, error) { this.#o.state?.(name, error) }
+  #tell(name, error) { run(() => this.#o.state?.(name, error)) }
 
-  // #wake connects now instead of later.
+  // #wake connects now instead of later, or finds out whether the connection is dead,
+  // as behind a sleep.
   #wake() {
     const r = this.#retry
-    if (!r) return
+    if (!r) {
+      if (this.#ready) this.#probe()
+      return
+    }
     clearTimeout(r.timer)
     this.#timers.delete(r.timer)
     r.now()
   }
 
+  // #probe asks for what no server knows: that is answered, too.
+  #probe() {
+    const socket = this.#socket, heard = this.#heard
+    this.#send({ body: '{"ping":{}}' })
+    this.#after(10000, () => this.#socket === socket && this.#heard === heard && this.reconnect())
+  }
+
+  // #watch probes a connection of which nothing is heard for ms: nobody tells a page
+  // that its packets go nowhere.
+  #watch(ms) {
+    const socket = this.#socket
+    this.#after(ms, () => {
+      if (this.#socket !== socket) return
+      if (Date.now() - this.#heard >= ms) this.#probe()
+      this.#watch(ms)
+    })
+  }
+
   async #connect() {
-    if (this.#ended) return
-    const turn = ++this.#turn
-    const over = () => this.#ended || turn !== this.#turn
     this.#tell('connecting')
-    let token
+    const callback = typeof this.#o.token === 'function'
+    let token = this.#o.token, socket
     try {
-      token = typeof this.#o.token === 'function' ? await this.#o.token() : this.#o.token
+      if (callback) token = await this.#o.token()
+      if (this.#ended) return
+      socket = new Socket(this.#url, 'curlew.v1', this.#o)
     } catch (e) {
-      if (!over()) this.#later(e)
+      if (!this.#ended) this.#again(e)
       return
     }
-    if (over()) return
-    const socket = new Socket(this.#url, 'curlew.v1', this.#o)
     this.#socket = socket
     this.#drain = 0
     let began = 0
@@ -894,19 +970,18 @@ export class Client {
     socket.onopen = () => {
       if (!mine()) return
       this.#send({
-        body: { hello: { token, client: 'js/1' } },
+        body: JSON.stringify({ hello: { token, client: 'js/1' } }),
         answer: (a) => {
-          if (!a.hello) {
-            this.error = new HubError(a.error)
-            return
-          }
-          began = Date.now()
-          this.#welcome(a.hello)
+          if (a.hello) {
+            began = Date.now()
+            this.#welcome(a.hello)
+          } else this.#error = new HubError(a.error ?? { code: 'internal' })
         },
       })
     }
     socket.onmessage = (e) => {
       if (!mine()) return
+      this.#heard = Date.now()
       let list
       try {
         list = JSON.parse(e.data)
@@ -921,10 +996,11 @@ export class Client {
       this.#timers.delete(slow)
       if (!mine()) return
       if (began && Date.now() - began >= 5000) this.#attempt = 0
-      this.#lost(e)
-      const error = this.error ?? Object.assign(unable(`closed with ${e.code} ${e.reason}`), { close: e.code })
-      this.error = undefined
-      if (returns(e.code)) this.#later(error)
+      this.#lost()
+      const error = Object.assign(this.#error ?? unable(`closed with ${e.code} ${e.reason}`), { close: e.code })
+      this.#error = null
+      // A token that has expired and cannot be asked for again stays so.
+      if (returns(e.code) && (e.code !== 4401 || callback)) this.#again(error)
       else this.#end(error)
     }
   }
@@ -934,6 +1010,7 @@ export class Client {
     this.connection = hello.connection
     this.user = hello.user ?? null
     this.#expires(hello.expires)
+    this.#watch(2 * (hello.ping || 25000))
     for (const sub of this.#subs.values()) this.#subscribe(sub)
     const calls = this.#outbox
     this.#outbox = []
@@ -947,12 +1024,12 @@ export class Client {
     if (!at || typeof this.#o.token !== 'function') return
     const socket = this.#socket
     const left = at - Date.now()
-    this.#after(Math.max(left - Math.min(left / 4, 60000) - Math.random() * left / 20, 0), async () => {
+    this.#after(Math.max(left - Math.min(left / 4, 60000) - Math.random() * left / 20, 1000), async () => {
       if (this.#socket !== socket || !this.#ready) return
       try {
         const token = await this.#o.token()
         if (this.#socket === socket && this.#ready) {
-          this.#send({ body: { refresh: { token } }, answer: (a) => a.refreshed && this.#expires(a.refreshed.expires) })
+          this.#send({ body: JSON.stringify({ refresh: { token } }), answer: (a) => a.refreshed && this.#expires(a.refreshed.expires) })
         }
       } catch {
         this.#expires(Date.now() + Math.max(at - Date.now(), 0) / 2)
@@ -971,15 +1048,19 @@ export class Client {
     for (const call of rest) this.#bytes += call.size
   }
 
-  #later(error) {
-    if (this.#ended) return
+  // #again connects again after a while: at random, so that not all do at once.
+  #again(error) {
     this.#tell('connecting', error)
     const most = Math.min(this.#o.minWait * 2 ** this.#attempt++, this.#o.maxWait)
+    this.#later(this.#drain ? this.#drain * (0.5 + Math.random()) : Math.random() * most)
+  }
+
+  #later(ms) {
     const now = () => {
       this.#retry = null
       this.#connect()
     }
-    this.#retry = { now, timer: this.#after(Math.random() * (this.#drain || most), now) }
+    this.#retry = { now, timer: this.#after(ms, now) }
   }
 
   #end(error) {
@@ -998,7 +1079,8 @@ export class Client {
 
   #ask(body) {
     return new Promise((done, fail) => {
-      const call = { body, done, fail, size: JSON.stringify(body).length }
+      const text = JSON.stringify(body) // as it is now
+      const call = { body: text, done, fail, size: text.length }
       if (this.#ended) fail(unable('the client was closed'))
       else if (this.#ready) this.#send(call)
       else if (this.#bytes + call.size > this.#o.outbox) fail(new HubError({ code: 'limit', message: 'too much waits to be published' }))
@@ -1012,7 +1094,7 @@ export class Client {
   #send(call) {
     const id = ++this.#id
     this.#asked.set(id, call)
-    this.#socket.send(JSON.stringify({ id, ...call.body }))
+    this.#socket.send(`{"id":${id},${call.body.slice(1)}`)
   }
 
   #take(a) {
@@ -1030,23 +1112,23 @@ export class Client {
       const p = sub.position
       if (p && p.epoch === m.epoch && m.offset <= p.offset) return
       sub.position = { epoch: m.epoch, offset: m.offset }
-      sub.events.message?.(m)
+      run(() => sub.events.message?.(m))
     } else if (a.gap) {
       const sub = of(a.gap)
       if (sub?.position) sub.position = { ...sub.position, offset: Math.max(sub.position.offset, a.gap.to) }
-      sub?.events.gap?.({ from: a.gap.from, to: a.gap.to })
-    } else if (a.join) of(a.join)?.events.join?.(a.join)
-    else if (a.leave) of(a.leave)?.events.leave?.(a.leave)
+      run(() => sub?.events.gap?.({ from: a.gap.from, to: a.gap.to }))
+    } else if (a.join) run(() => of(a.join)?.events.join?.(a.join))
+    else if (a.leave) run(() => of(a.leave)?.events.leave?.(a.leave))
     else if (a.unsubscribed) {
       const sub = of(a.unsubscribed)
       if (sub) this.#refused(sub, new HubError({ code: a.unsubscribed.code, message: 'the server has ended the subscription', retry: a.unsubscribed.code === 'unavailable' }))
-    } else if (a.drain) this.#drain = Math.max(a.drain.retry, 1)
+    } else if (a.drain) this.#drain = Math.min(Math.max(a.drain.retry, 1), 300000)
   }
 
   #subscribe(sub) {
     sub.live = false
     this.#send({
-      body: { subscribe: { channel: sub.channel, since: sub.position ?? undefined, presence: !!sub.events.subscribed } },
+      body: JSON.stringify({ subscribe: { channel: sub.channel, since: sub.position ?? undefined, presence: !!sub.events.subscribed } }),
       answer: (a) => {
         if (this.#subs.get(sub.channel) !== sub) return
         if (!a.subscribed) {
@@ -1057,8 +1139,8 @@ export class Client {
         const lost = sub.position && !s.recovered
         if (!sub.position || lost) sub.position = s.position
         sub.live = true
-        if (lost) sub.events.gap?.({})
-        sub.events.subscribed?.(s)
+        if (lost) run(() => sub.events.gap?.({}))
+        run(() => sub.events.subscribed?.(s))
       },
     })
   }
@@ -1072,18 +1154,36 @@ export class Client {
       return
     }
     this.#subs.delete(sub.channel)
-    sub.events.ended?.(error)
+    run(() => sub.events.ended?.(error))
   }
 }
 
 // returns says whether it makes sense to connect again behind a close code.
 const returns = (code) => [1001, 1005, 1006, 1011, 1012, 1013, 1014].includes(code) || (code >= 4000 && code < 4500)
 
+// run calls the page: what it throws is told as that of an event's handler is, and
+// keeps nothing else from being done.
+function run(f) {
+  try {
+    f()
+  } catch (e) {
+    if (globalThis.reportError) reportError(e)
+    else setTimeout(() => { throw e })
+  }
+}
+
 // received is a message as the page sees it: binary data as bytes.
 function received(m) {
   if (m.data64 === undefined) return m
   const { data64, ...rest } = m
-  return { ...rest, data: Uint8Array.from(atob(data64), (c) => c.charCodeAt(0)) }
+  return { ...rest, data: unbase64(data64) }
+}
+
+function unbase64(s) {
+  s = atob(s)
+  const p = new Uint8Array(s.length)
+  for (let i = 0; i < p.length; i++) p[i] = s.charCodeAt(i)
+  return p
 }
 
 function base64(p) {

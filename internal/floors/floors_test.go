@@ -82,6 +82,9 @@ func testsOf(dir string) (own, third string) {
 	if strings.HasPrefix(dir, "hub") {
 		own += " hub hub/*"
 	}
+	if dir == "client/js" {
+		own += " fallback hub"
+	}
 	return own, ""
 }
 
