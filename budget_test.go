@@ -128,6 +128,8 @@ func ExampleNewBudget() {
 	http.NewServeMux().Handle("/feed", curlew.Handle(o, func(*http.Request) (*curlew.Events, error) {
 		return &curlew.Events{}, nil
 	}))
+	fmt.Printf("takeover costs %d bytes so far\n", budget.Used())
+	// Output: takeover costs 0 bytes so far
 }
 
 // A budget says how much of it is taken, for a page of metrics.
