@@ -43,9 +43,10 @@ var codes = [][2]string{
 type run struct {
 	Chromium string      `json:"chromium"`
 	Shots    string      `json:"shots"`
-	Page     string      `json:"page"`   // for hub.mjs: the demo site
-	Again    string      `json:"again"`  // for hub.mjs: a demo site that is started again
-	Readme   string      `json:"readme"` // for hub.mjs: the README's
+	Page     string      `json:"page"`    // for hub.mjs: the demo site
+	Through  []way       `json:"through"` // for proxies.mjs
+	Again    string      `json:"again"`   // for hub.mjs: a demo site that is started again
+	Readme   string      `json:"readme"`  // for hub.mjs: the README's
 	Codes    [][2]string `json:"codes"`
 	File     string      `json:"file"`   // of 5 MB
 	Big      string      `json:"big"`    // of a byte more than the demo takes

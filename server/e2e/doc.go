@@ -1,6 +1,7 @@
-// Package e2e holds the tests of our pages in a real browser: of the demo site and
-// of the report of curlew conform. They need
-// chromium, node and the npm packages of this folder; make deps brings them.
+// Package e2e holds the tests of our pages in a real browser: of the demo site, also
+// behind proxies, of the README's page and of the report of curlew conform. They need
+// chromium, node, the proxies and the npm packages of this folder; make deps brings
+// them.
 //
 // A picture of each view of the page:
 //

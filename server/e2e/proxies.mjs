@@ -1,0 +1,80 @@
+// Drives the chat and the connection page in a real Chromium through proxies that let
+// no WebSocket pass, hold answers back or cut connections off. Its argument is
+// {chromium, through}, see proxies_test.go.
+
+import { args, browser, end, stepsOf, want } from './steps.mjs';
+
+const context = ({ proxy }) => browser.newContext(proxy ? { proxy: { server: proxy, bypass: '<-loopback>' } } : {});
+
+// open opens a page as somebody else. Where connections are cut off that may take
+// some attempts.
+async function open(way, name) {
+  const page = await (await context(way)).newPage();
+  for (let left = way.cut ? 5 : 0; ; left--) {
+    try {
+      await page.goto(way.page + name, { timeout: 40_000 });
+      await page.locator('#status', { hasText: 'Connected' }).waitFor({ timeout: way.cut ? 10_000 : 40_000 });
+      return page;
+    } catch (err) {
+      if (left === 0) throw err;
+    }
+  }
+}
+
+// until waits until get returns something that suits.
+async function until(what, get, suits) {
+  for (let tries = 0; ; tries++) {
+    const got = await get();
+    if (suits(got)) return got;
+    if (tries > 600) throw new Error(`${what}: ${JSON.stringify(got)}`);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
+
+const said = (page) => page.locator('#log li:not([data-kind=note]) p').allTextContents();
+
+async function chat(step, way) {
+  await step('two tabs chat', async () => {
+    const tabs = await Promise.all([open(way, `chat.html#${way.room}`), open(way, `chat.html#${way.room}`)]);
+    const most = 12;
+    await Promise.all(tabs.map(async (tab, who) => {
+      for (let i = 0; i < most; i++) {
+        await tab.getByLabel('Message').fill(`${who} ${i}`);
+        await tab.getByLabel('Message').press('Enter');
+        if (way.cut) await new Promise((done) => setTimeout(done, 500));
+      }
+    }));
+    for (const tab of tabs) await until('said', () => said(tab), (list) => list.length >= 2 * most);
+    const list = await said(tabs[0]);
+    want('the other tab', await said(tabs[1]), list);
+    for (const who of [0, 1]) {
+      want(`by ${who}`, list.filter((s) => s.startsWith(`${who} `)), Array.from({ length: most }, (_, i) => `${who} ${i}`));
+    }
+    want('notes', await tabs[0].locator('#log li[data-kind=note]').allTextContents(), []);
+    for (const tab of tabs) await tab.context().close();
+  });
+}
+
+async function numbers(step, way) {
+  await step('no number is lost, none comes twice', async () => {
+    const page = await open(way, 'connection.html');
+    if (!way.cut) want('WebSocket', (await page.locator('#transport').textContent()).includes('WebSocket'), false);
+    const counts = async () => {
+      const text = await page.locator('#counts').textContent();
+      return Object.fromEntries([...text.matchAll(/(\d+) (\w+)/g)].map(([, n, name]) => [name, Number(n)]));
+    };
+    const times = () => page.locator('#events li', { hasText: 'Connected' }).count();
+    if (way.cut) await until('cut off', times, (n) => n >= 4);
+    await until('sent', counts, (c) => c.sent >= 20);
+    await page.getByRole('button', { name: 'Pause' }).click();
+    const c = await until('received', counts, (now) => now.received === now.sent);
+    want('lost and twice', [c.lost, c.twice], [0, 0]);
+    await page.context().close();
+  });
+}
+
+await Promise.all(args.through.map((way, i) => {
+  const step = stepsOf(way.name);
+  return Promise.all([chat(step, { ...way, room: `proxies-${i}` }), numbers(step, way)]);
+}));
+await end();
