@@ -308,6 +308,10 @@ func (s *Server) drain() {
 		s.log.Info("stopping", "webSockets", n, "closedOver", spread.String())
 	}
 	dropped := s.conns.drain(ctx, spread)
+	if s.sessions.Len() > 0 { // one may have been opened just now
+		s.conns.settle(grace)
+		dropped += s.conns.drain(ctx, 0)
+	}
 	close(told)
 	stopped.Wait() // no request is answered from here on
 	for _, g := range all {
