@@ -17,7 +17,7 @@ const hub = connect({ state: (name) => showWaiting(name === 'connected') });
 // enter leaves the room for the one that the address names.
 function enter() {
   room?.leave();
-  const name = tidy(decodeURIComponent(location.hash.slice(1))) || rooms[0];
+  const name = tidy(decoded(location.hash.slice(1))) || rooms[0];
   room = new Room(name);
   el('log-title').textContent = `Room ${name}`;
   document.title = `Curlew: ${name}`;
@@ -32,7 +32,18 @@ function enter() {
 }
 
 // tidy makes a name that a channel may have.
-const tidy = (s) => s.trim().replace(/[\s*>\p{Cc}]+/gu, '-').slice(0, 40);
+const tidy = (s) => [...s.trim().replace(/[\s*>\p{Cc}\p{Cs}]+/gu, '-')].slice(0, 40).join('');
+
+function decoded(s) {
+  try {
+    return decodeURIComponent(s);
+  } catch {
+    return s; // a % that begins nothing
+  }
+}
+
+// called makes a name to show of what somebody says that he is called.
+const called = (name) => String(name ?? 'somebody').slice(0, 40);
 
 class Room {
   #members = new Map(); // by connection: who it says that it is, if it has
@@ -94,15 +105,15 @@ class Room {
   #message(m) {
     const { who, name, text } = m.data ?? {};
     this.#stopped(who);
-    showMessage(String(name), String(text), m.time, who === me.who);
+    showMessage(called(name), String(text), m.time, who === me.who);
   }
 
   #signal({ who, name, connection, typing }) {
-    if (this.#members.has(connection)) this.#members.set(connection, { who, name: String(name) });
+    if (this.#members.has(connection)) this.#members.set(connection, { who, name: called(name) });
     this.#showPeople();
     this.#stopped(who);
     if (typing && who !== me.who) {
-      this.#typing.set(who, { name: String(name), timer: setTimeout(() => this.#stopped(who), patience) });
+      this.#typing.set(who, { name: called(name), timer: setTimeout(() => this.#stopped(who), patience) });
     }
     this.#showTyping();
   }
