@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"curlew.example/curlew/fallback"
 )
 
 // ServeHTTP answers by the routes of the site what has come to a server of the
@@ -16,9 +18,16 @@ import (
 //
 // Serve, with nothing to listen at, waits for its context and then drains: it
 // closes the WebSockets, which Shutdown of an http.Server knows nothing of. What
-// comes from then on is answered 503.
+// comes from then on is answered 503, but for requests of sessions that are to hear
+// of it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g := s.enter()
+	if g == nil && fallback.Session(r) { // it is told of the end
+		if h := s.sessions.Handler(r); h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+	}
 	if g == nil {
 		w.Header().Set("Connection", "close")
 		w.Header().Set("Retry-After", retryAfter)

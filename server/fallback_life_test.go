@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"curlew.example/curlew"
@@ -201,3 +203,37 @@ func TestFB_EmbeddedHTTP2(t *testing.T) {
 type tripping func(r *http.Request) (*http.Response, error)
 
 func (f tripping) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A session hears of the end of a site in somebody's server, too.
+func TestFB_EmbeddedDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := embedded(t, `{ timeouts: { drain: 1, close: 5 }, routes: [{ handler: 'echo' }] }`)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- srv.Serve(ctx) }()
+		ask := func(method, target, body string) *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			srv.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
+			return w
+		}
+		_, id, _ := strings.Cut(ask("POST", "/?curlew=open", "").Body.String(), `"session":"`)
+		id, _, _ = strings.Cut(id, `"`)
+		ask("GET", "/?curlew="+id+"&at=0&mode=poll&wait=0", "")
+		stop()
+		synctest.Wait()
+		if a := ask("POST", "/?curlew=open", ""); a.Code != 503 {
+			t.Errorf("another one: %d", a.Code)
+		}
+		if a := ask("GET", "/?curlew="+id+"&at=0&mode=poll", ""); a.Code != 200 || !strings.HasPrefix(a.Body.String(), "\x88\x14\x03\xe9server") {
+			t.Errorf("%d %q", a.Code, a.Body)
+		}
+		began := time.Now()
+		if a := ask("POST", "/?curlew="+id+"&at=0&ack=22", "\x88\x82\x00\x00\x00\x00\x03\xe9"); a.Code != 204 {
+			t.Errorf("%d %q", a.Code, a.Body)
+		}
+		ask("DELETE", "/?curlew="+id, "")
+		if err := <-ended; err != nil || time.Since(began) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}

@@ -92,7 +92,9 @@ func TestFallbackThroughProxies(t *testing.T) {
 		"squid": {all, func(t *testing.T) *through {
 			return &through{at: backend, proxy: proxy(&url.URL{Scheme: "http", Host: squid(t), User: url.UserPassword("curlew", "p@ss:w/rd")}), upgrades: true}
 		}},
-		"cutting": {all, func(t *testing.T) *through { return &through{at: cutting(t, backend), upgrades: true, slowly: cutAfter() / 100} }},
+		"cutting": {all, func(t *testing.T) *through {
+			return &through{at: cutting(t, backend), upgrades: true, slowly: cutAfter() / 100}
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
