@@ -19,6 +19,7 @@ type subscription struct {
 	state    subState
 	answered bool        // the client knows of the subscription
 	missed   bool        // before that, more has come than can wait
+	slow     bool        // too slow: the connection is being closed
 	renewed  bool        // the broker has begun the channel anew: the client must too
 	cursor   int64       // offset of the last message that was queued for the client
 	behind   []*delivery // waits for room, in order; bounded
@@ -39,7 +40,7 @@ const maxBehind = 256
 // deliverLocked gives a message to the client, now or later.
 func (s *subscription) deliverLocked(d *delivery) {
 	switch {
-	case s.renewed || s.state == catching || d.Offset <= s.cursor:
+	case s.slow || s.renewed || s.state == catching || d.Offset <= s.cursor:
 	case s.state == waiting:
 		s.waitLocked(d)
 	case d.Prev != s.cursor: // the broker has left some out
@@ -61,6 +62,7 @@ func (s *subscription) renewLocked() {
 // eventLocked gives the client an event, behind those that wait.
 func (s *subscription) eventLocked(d *delivery) {
 	switch {
+	case s.slow:
 	case s.state == waiting || len(s.behind) > 0:
 		s.waitLocked(d)
 	case !s.sendLocked(d):
@@ -87,13 +89,19 @@ func (s *subscription) sendLocked(d *delivery) bool {
 // fullLocked is called when there is no room for d with the client.
 func (s *subscription) fullLocked(d *delivery) {
 	if s.ch.ns.WhenSlow == Disconnect {
-		s.client.tooSlow()
+		s.tooSlowLocked()
 		return
 	}
 	if s.state == live {
 		s.state = waiting
 	}
 	s.waitLocked(d)
+}
+
+// tooSlowLocked has the connection closed; nothing more is for it.
+func (s *subscription) tooSlowLocked() {
+	s.slow, s.behind = true, nil
+	s.client.tooSlow()
 }
 
 // waitLocked keeps d until there is room. Of messages with the same key the newest
@@ -116,7 +124,7 @@ func (s *subscription) roomLocked(d *delivery) bool {
 	i := slices.IndexFunc(s.behind, func(b *delivery) bool { return b.Message != nil })
 	switch {
 	case i < 0 || s.answered && s.ch.ns.WhenSlow == Disconnect:
-		s.client.tooSlow()
+		s.tooSlowLocked()
 		return false
 	case s.answered:
 		s.ch.hub.stats.lost.Add(1)
@@ -181,14 +189,14 @@ func (s *subscription) flush() {
 }
 
 func (s *subscription) flushLocked() {
-	if s.state == live || s.at < 0 || !s.answered {
+	if s.state == live || s.slow || s.at < 0 || !s.answered {
 		return
 	}
 	for len(s.behind) > 0 {
 		d := s.behind[0]
 		if d.Message != nil && d.Prev > s.cursor && !s.gapLocked(d.Prev) || !s.sendLocked(d) {
 			if s.ch.ns.WhenSlow == Disconnect {
-				s.client.tooSlow()
+				s.tooSlowLocked()
 			}
 			return
 		}
@@ -219,7 +227,7 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 	ch := s.ch
 	ch.mu.Lock()
 	since := Position{Epoch: ch.top.Epoch, Offset: s.cursor}
-	over, renewed := s.at < 0, s.renewed
+	over, renewed := s.at < 0 || s.slow, s.renewed
 	ch.mu.Unlock()
 	switch {
 	case over:
@@ -247,8 +255,8 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 	}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if s.at < 0 || s.renewed || s.cursor < ch.top.Offset {
-		return s.at >= 0, nil
+	if over = s.at < 0 || s.slow; over || s.renewed || s.cursor < ch.top.Offset {
+		return !over, nil
 	}
 	s.state = waiting // for joins and leaves that had no room
 	s.flushLocked()
@@ -276,7 +284,10 @@ func (s *subscription) write(ctx context.Context, d *delivery, cursor int64) err
 
 // writeGap announces that messages up to an offset are lost.
 func (s *subscription) writeGap(ctx context.Context, from, to int64) error {
-	s.ch.hub.stats.lost.Add(to - from + 1)
 	gap := &proto.Answer{Gap: &proto.Gap{Channel: s.ch.name, From: from, To: to}}
-	return s.write(ctx, &delivery{event: gap.Append(nil)}, to)
+	err := s.write(ctx, &delivery{event: gap.Append(nil)}, to)
+	if err == nil {
+		s.ch.hub.stats.lost.Add(to - from + 1)
+	}
+	return err
 }
