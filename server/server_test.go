@@ -27,6 +27,7 @@ import (
 	"curlew.example/curlew/server/handler/echo"
 	"curlew.example/curlew/server/handler/exec"
 	"curlew.example/curlew/server/handler/file"
+	"curlew.example/curlew/server/handler/hub"
 	"curlew.example/curlew/server/handler/proxy"
 	"curlew.example/curlew/server/handler/redirect"
 	"curlew.example/curlew/server/handler/respond"
@@ -102,7 +103,7 @@ func start(t testing.TB, text string, more map[string]route.Constructor) *runnin
 
 func basic() map[string]route.Constructor {
 	return map[string]route.Constructor{
-		"broadcast": new(broadcast.Rooms).New, "echo": echo.New, "exec": (&exec.Processes{AllowRoot: true}).New, "file": file.New, "proxy": proxy.New, "static": static.New, "respond": respond.New, "redirect": redirect.New,
+		"broadcast": new(broadcast.Rooms).New, "echo": echo.New, "exec": (&exec.Processes{AllowRoot: true}).New, "file": file.New, "hub": new(hub.Hub).New, "proxy": proxy.New, "static": static.New, "respond": respond.New, "redirect": redirect.New,
 	}
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"log/slog"
 	"os"
 	"runtime"
@@ -20,7 +21,13 @@ func (g *generation) warn() {
 			g.server.log.Warn(what, "setting", at)
 		}
 	}
+	if h := &g.site.Hub; h.APIKeys.Set() {
+		exposed(g.server.log, cmp.Or(h.APIKeys.Value.File, g.site.File), "the keys of the hub's API")
+	}
 	for _, r := range g.site.Routes {
+		if r.Hub != nil && len(r.Hub.Namespaces) == 0 {
+			warn(r.Handler.From, "a hub without hub.namespaces has no channels")
+		}
 		switch r.Handler.Value {
 		case "static", "respond", "redirect": // no WebSockets
 			continue

@@ -131,7 +131,7 @@ func (h *house) dial(path string, fields ...string) (*peer, error) {
 		head.Del("Subprotocol")
 	}
 	c, err := curlew.Dial(context.Background(), "ws://example.com"+path, &curlew.DialOptions{
-		Options: curlew.Options{Subprotocols: names, Header: head}, DialContext: h.network.DialContext,
+		Options: curlew.Options{Subprotocols: names, Header: head, AllowInvalidUTF8: true}, DialContext: h.network.DialContext,
 	})
 	if err != nil {
 		return nil, err
@@ -164,10 +164,18 @@ func (p *peer) ask(text string, want ...string) string {
 	return p.hear(want...)
 }
 
+// read waits for a message, not for ever.
+func (p *peer) read() ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	_, b, err := p.c.Read(ctx, nil)
+	return b, err
+}
+
 // hear wants a message with all the texts.
 func (p *peer) hear(want ...string) string {
 	p.h.t.Helper()
-	_, b, err := p.c.Read(context.Background(), nil)
+	b, err := p.read()
 	if err != nil {
 		p.h.t.Fatalf("%v, want %s", err, want)
 	}
@@ -183,7 +191,7 @@ func (p *peer) hear(want ...string) string {
 func (p *peer) ended(code curlew.Code) {
 	p.h.t.Helper()
 	for {
-		_, b, err := p.c.Read(context.Background(), nil)
+		b, err := p.read()
 		if err == nil {
 			p.h.t.Logf("heard %s", b)
 			continue

@@ -1,12 +1,15 @@
 package hub
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/fallback"
+	"curlew.example/curlew/server/route"
 )
 
 const key = "0123456789abcdef-key"
@@ -213,5 +216,43 @@ func TestOrigins(t *testing.T) {
 		if a.Body.Close(); a.StatusCode != 403 {
 			t.Errorf("without Origin, from another site: %d", a.StatusCode)
 		}
+	})
+}
+
+// TestOwnSettings: what a route says that does not fit the protocol does no harm: text
+// is UTF-8, as other clients get it, messages are whole, and queues have an end.
+func TestOwnSettings(t *testing.T) {
+	in(t, rooms, `routes: [{ match: '/hub/', handler: 'hub',
+		webSockets: { protocol: 'other', whenFull: 'dropOldest', preserveFrames: true, validateUTF: false }, limits: { maxPacket: 5, sendQueue: 'unlimited' } }]`, func(h *house) {
+		p := h.hello(`{}`)
+		p.ask(`{"id":2,"subscribe":{"channel":"room:1"}}`, `"subscribed"`)
+		bad := h.hello(`{}`)
+		bad.c.Send(curlew.Text, []byte("{\"id\":2,\"publish\":{\"channel\":\"open:1\",\"data\":\"\xff\"}}"))
+		bad.ended(1007)
+		o := route.Options(h.parse("site.json5", `{ limits: { sendQueue: 'unlimited' }, routes: [{ handler: 'hub' }] }`).Routes[0])
+		if o.SendQueue != 0 || o.WhenFull != curlew.WhenFullDropNewest || o.AllowInvalidUTF8 {
+			t.Errorf("%+v", o)
+		}
+	})
+}
+
+// TestFallback: the hub is there where upgrades do not pass.
+func TestFallback(t *testing.T) {
+	in(t, rooms+`, auth: { `+strings.Replace(jwt, "} }", "}, from: 'header' }", 1)+` }`, aRoute, func(h *house) {
+		ann := token(`{"sub":"ann","exp":` + in10() + `}`)
+		c, err := fallback.Dial(context.Background(), "http://example.com/hub", &fallback.DialOptions{DialOptions: curlew.DialOptions{
+			Options: curlew.Options{Subprotocols: []string{"curlew.v1"}, Header: http.Header{"Authorization": {"Bearer " + ann}}}, DialContext: h.network.DialContext,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &peer{h, c}
+		p.ask(`{"id":1,"hello":{}}`, `"user":"ann"`)
+		p.ask(`{"id":2,"subscribe":{"channel":"users:1"}}`, `"subscribed"`)
+		p.ask(`{"id":3,"publish":{"channel":"users:1","data":1}}`, `"message"`, `"user":"ann"`)
+		p.hear(`"published"`)
+		h.stop()
+		p.hear(`{"drain":{"retry":`)
+		p.ended(4000)
 	})
 }
