@@ -33,7 +33,9 @@ func (g *generation) carried(r *site.Route, h http.Handler, guard *auth.Guard) h
 			a.carries(r)
 		default:
 			a.opens = true
-			r = r.WithContext(context.WithValue(r.Context(), openKey{}, a))
+			o := &open{a}
+			defer func() { o.answer = nil }() // the session keeps the context
+			r = r.WithContext(context.WithValue(r.Context(), openKey{}, o))
 		}
 		h.ServeHTTP(w, r)
 	})
@@ -58,8 +60,12 @@ func (g *generation) kept(table *route.Table, next http.Handler, may guard) http
 	})
 }
 
-// openKey is the key of the *answer of an open: the handshake that stands for it has
-// no other way to it, and none to the connection, which is not to become a WebSocket.
+// An open has the answer to a request that opens a session, until that is given. The
+// handshake that stands for it has no other way to it, and none to the connection,
+// which is not to become a WebSocket.
+type open struct{ answer *answer }
+
+// openKey is the key of the *open in the context of that handshake.
 type openKey struct{}
 
 // answerOf returns the answer to a request, also to an open that it stands for; nil
@@ -68,8 +74,10 @@ func answerOf(w http.ResponseWriter, r *http.Request) *answer {
 	if a, ok := w.(*answer); ok {
 		return a
 	}
-	a, _ := r.Context().Value(openKey{}).(*answer)
-	return a
+	if o, ok := r.Context().Value(openKey{}).(*open); ok {
+		return o.answer
+	}
+	return nil
 }
 
 // postTime is how long the body of a request of a session may take.
