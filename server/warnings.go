@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"curlew.example/curlew/server/auth"
 	"curlew.example/curlew/server/site"
 )
 
@@ -23,6 +24,11 @@ func (g *generation) warn() {
 	}
 	if h := &g.site.Hub; h.APIKeys.Set() {
 		exposed(g.server.log, cmp.Or(h.APIKeys.Value.File, g.site.File), "the keys of the hub's API")
+	}
+	if k := &g.site.Hub.Auth.JWT.Keys; k.Set() {
+		if t, err := auth.NewTokens(&auth.JWT{File: k.Value.File, Keys: k.Value.Text}, nil); err == nil && t.Secret() {
+			exposed(g.server.log, cmp.Or(k.Value.File, g.site.File), "the secret of the hub's tokens")
+		}
 	}
 	for _, r := range g.site.Routes {
 		if r.Hub != nil && len(r.Hub.Namespaces) == 0 {

@@ -27,7 +27,6 @@ var Without = map[string]string{
 	"RX18": "nobody logs in by messages: who may connect is asked before the 101",
 	"RX19": "nobody logs in by messages: who may connect is asked before the 101",
 	"AU16": "no session can be taken over: a connection is its TCP connection",
-	"AU20": "no server is asked for users or keys, only files",
 	"CF7":  admin, "CF8": admin, "CF9": admin, "CF14": admin,
 	"CF16": "the server does not start another of itself; descriptors come from systemd alone",
 

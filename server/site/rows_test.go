@@ -94,8 +94,8 @@ hub.namespaces.NAME.history.size | - | TestOptions, TestHub | - | -
 hub.namespaces.NAME.history.age | TestOptions | TestOptions | TestOptions | -
 hub.namespaces.NAME.presence | TestOptions | TestHub | - | -
 hub.namespaces.NAME.joinLeave | TestOptions | TestHub | - | -
-hub.namespaces.NAME.publish | TestOptions | TestOptions, TestTokens | - | -
-hub.namespaces.NAME.subscribe | TestOptions | TestOptions, TestTokens | - | -
+hub.namespaces.NAME.publish | TestOptions | TestOptions, TestAU10_AU18_Tokens | - | -
+hub.namespaces.NAME.subscribe | TestOptions | TestOptions, TestAU10_AU18_Tokens | - | -
 hub.namespaces.NAME.whenSlow | TestOptions | TestOptions | - | -
 hub.limits.channels    | TestHub, TestOptions | TestLimits | TestLimits | -
 hub.limits.nameBytes   | TestOptions | TestHB3_Names | TestHB3_Names | -
@@ -104,14 +104,14 @@ hub.limits.publishesPerSecond | TestOptions | TestLimits | TestLimits | -
 hub.limits.history     | TestOptions | TestLimits | TestLimits | -
 hub.grace              | TestOptions | TestGrace | - | -
 hub.apiKeys            | TestPaths | TestHub, TestAPIKeys | - | -
-hub.auth.jwt.keys      | - | TestTokens | TestHB24_Tokens | -
+hub.auth.jwt.keys      | - | TestAU10_AU18_Tokens | TestHB24_Tokens | -
 hub.auth.jwt.algorithms | TestHB24_Tokens | TestAlgorithms | TestAlgorithms | -
 hub.auth.jwt.issuer    | TestClaims | TestClaims | TestClaims | -
 hub.auth.jwt.audience  | TestHB24_Tokens | TestClaims | TestClaims | -
 hub.auth.jwt.leeway    | TestHB6_Expiry | TestClaims | TestClaims | -
-hub.auth.jwt.from      | TestRouteUser | TestTokens | - | -
+hub.auth.jwt.from      | TestRouteUser | TestAU10_AU18_Tokens | - | -
 hub.auth.jwt.roles     | TestTokenRoles | TestTokenRoles | - | -
-hub.auth.webhook       | TestTokens | TestWebhook | TestAU19_AU20_WebhookFails | -
+hub.auth.webhook       | TestAU10_AU18_Tokens | TestWebhook | TestAU19_AU20_WebhookFails | -
 hub.auth.ask           | TestWebhook | TestWebhookCache | - | -
 hub.auth.timeout       | TestAU19_AU20_WebhookFails | TestAU19_AU20_WebhookFails | TestAU19_AU20_WebhookFails | -
 hub.auth.cache         | TestWebhook | TestWebhookCache | TestWebhookCache | -

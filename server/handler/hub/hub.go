@@ -97,10 +97,14 @@ func (h *Hub) settingsOf(s *site.Hub) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.hub == nil {
-		if h.hub, err = hub.New(&set.options); err != nil {
-			return nil, err
-		}
+	one, err := hub.New(&set.options) // also finds what Reload would
+	switch {
+	case err != nil:
+		return nil, s.From.Errorf("%v", err)
+	case h.hub == nil:
+		h.hub = one
+	default:
+		one.Close()
 	}
 	h.made++
 	set.number = h.made

@@ -15,9 +15,9 @@ import (
 // in10 is when tokens expire that are to be good.
 func in10() string { return strconv.FormatInt(time.Now().Add(10*time.Minute).Unix(), 10) }
 
-// TestTokens: a token says who somebody is and what he may do, in hello, in a
+// TestAU10_AU18_Tokens: a token says who somebody is and what he may do, in hello, in a
 // subprotocol or in the query.
-func TestTokens(t *testing.T) {
+func TestAU10_AU18_Tokens(t *testing.T) {
 	in(t, rooms+`, auth: { `+strings.Replace(jwt, "} }", "}, from: ['subprotocol', 'query:t', 'header'] }", 1)+` }`, aRoute, func(h *house) {
 		exp := in10()
 		ann := token(`{"sub":"ann","exp":` + exp + `,"info":{"name":"Ann"},"channels":{"closed:*":["subscribe"],"closed:1":["subscribe","publish"]}}`)
@@ -110,6 +110,29 @@ func TestHB6_Expiry(t *testing.T) {
 		}
 		b.ended(4401)
 		if d := time.Since(began); d < 115*time.Second || d > 125*time.Second {
+			t.Errorf("after %v", d)
+		}
+	})
+}
+
+// TestHB6_ThrownOut: who is thrown out is gone at once, wherever he is connected; a
+// right that is taken away ends the subscription.
+func TestHB6_ThrownOut(t *testing.T) {
+	in(t, rooms+`, auth: { `+jwt+` }, apiKeys: ['`+key+`']`, aRoute, func(h *house) {
+		ann, bob := token(`{"sub":"ann","exp":`+in10()+`}`), token(`{"sub":"bob","exp":`+in10()+`}`)
+		began := time.Now()
+		a, b, c := h.hello(`{"token":"`+ann+`"}`), h.hello(`{"token":"`+ann+`"}`), h.hello(`{"token":"`+bob+`"}`)
+		lines, end := h.events("/hub/events?channel=open:1", "Authorization", "Bearer "+ann)
+		defer end()
+		c.ask(`{"id":2,"subscribe":{"channel":"open:1"}}`, `"subscribed"`)
+		h.call("disconnect", key, `{"user":"ann","reason":"logged out"}`, 200, `"connections":3`)
+		a.ended(4503)
+		b.ended(4503)
+		for lines.Scan() {
+		}
+		h.call("unsubscribe", key, `{"channel":"open:1","user":"bob"}`, 200, `"connections":1`)
+		c.hear(`"unsubscribed"`, `"forbidden"`)
+		if d := time.Since(began); d > time.Second {
 			t.Errorf("after %v", d)
 		}
 	})
