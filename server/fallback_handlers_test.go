@@ -95,7 +95,7 @@ func TestFB3_Limits(t *testing.T) {
 // each. Handshakes are net/http's, compression is never agreed.
 func TestFB_Conform(t *testing.T) {
 	t.Parallel()
-	r := start(t, `{ @plain, timeouts: { close: '200 ms' }, limits: { maxMessage: '64 MB', maxFragments: 'unlimited' }, routes: [{ handler: 'echo' }] }`, nil)
+	r := start(t, `{ @plain, timeouts: { close: '2 s' }, limits: { maxMessage: '64 MB', maxFragments: 'unlimited' }, routes: [{ handler: 'echo' }] }`, nil)
 	ways := make(map[string]*conform.Target)
 	for _, mode := range modes {
 		dial, err := fallback.Dialer(r.url()+"/", &fallback.DialOptions{Modes: []string{mode}})
