@@ -5,7 +5,9 @@ package hub
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -72,6 +74,33 @@ func TestChannelMemory(t *testing.T) {
 	if left := int64(used()) - int64(before); left > 64*maxIdle*500 { // positions linger
 		t.Errorf("%d bytes are left", left)
 	}
+}
+
+// TestHistoryMemory: a stored message costs what Memory says: about 160 bytes and its
+// data, and a channel's list. For 10,000 channels of 1,000 messages:
+//
+//	CURLEW_CHANNELS=10000 go test -run TestHistoryMemory -v ./hub
+func TestHistoryMemory(t *testing.T) {
+	channels, err := strconv.Atoi(os.Getenv("CURLEW_CHANNELS"))
+	if err != nil {
+		channels = 50
+	}
+	const messages, size = 1000, 128
+	b := NewMemory()
+	defer b.Close()
+	before := used()
+	for i := range channels {
+		name := fmt.Sprint("room:", i)
+		for j := range messages + messages/2 { // of which the oldest go
+			b.Publish(context.Background(), name, &Publication{Data: fmt.Appendf(make([]byte, 0, size), "%0*d", size, j)}, Keep{Size: messages, Age: time.Hour})
+		}
+	}
+	cost := float64(used()-before) / float64(channels*messages)
+	t.Logf("%d channels of %d messages: %.0f bytes a message, %d of them data", channels, messages, cost, size)
+	if cost > 200+size {
+		t.Errorf("%.0f bytes a message", cost)
+	}
+	runtime.KeepAlive(b)
 }
 
 // BenchmarkPublish: one message to 1000 subscribers.
