@@ -200,3 +200,36 @@ func TestAnswersBounded(t *testing.T) {
 		t.Error("the last one is not there")
 	}
 }
+
+// TestWebhookBusy: no more than so many questions are under way; who waits longer than
+// an answer may take is refused.
+func TestWebhookBusy(t *testing.T) {
+	in(t, rooms+asked, aRoute, func(h *house) {
+		var now, most atomic.Int64
+		h.hook(func(_ http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			if n := now.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			<-r.Context().Done()
+			now.Add(-1)
+		})
+		var peers []*peer
+		for i := range maxAsked + 10 {
+			p, err := h.dial("/hub")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.c.Send(curlew.Text, fmt.Appendf(nil, `{"id":1,"hello":{"token":"%d"}}`, i))
+			peers = append(peers, p)
+		}
+		began := time.Now()
+		for _, p := range peers {
+			p.hear(`"unavailable"`)
+			p.ended(1013)
+		}
+		if d := time.Since(began); most.Load() != maxAsked || d > 4*time.Second {
+			t.Errorf("%d at once, %v", most.Load(), d)
+		}
+	})
+}
