@@ -199,6 +199,10 @@ func (d *decoder) handlerError(at *Node, found, right string) {
 // webSocketHandlers are those that answer WebSocket handshakes.
 var webSocketHandlers = []string{"broadcast", "echo", "exec", "file", "hub", "proxy"}
 
+// SpeaksWebSocket reports whether the handler is one of ours that answers WebSocket
+// handshakes.
+func (r *Route) SpeaksWebSocket() bool { return slices.Contains(webSocketHandlers, r.Handler.Value) }
+
 // together checks what several keys of a route say.
 func (d *decoder) together(r *Route, n *Node) {
 	if r.Match.Set() && r.Pattern.Set() {
@@ -215,7 +219,7 @@ func (d *decoder) together(r *Route, n *Node) {
 	if r.Hub != nil && r.Pattern.Set() {
 		d.failAt(r.Pattern.From, "a hub has paths below its own", "write match: '/hub/' instead")
 	}
-	if w := r.WebSockets; r.Hub == nil && slices.Contains(webSocketHandlers, r.Handler.Value) && w.RequireProtocol.Value && len(w.Protocol.Value) == 0 {
+	if w := r.WebSockets; r.Hub == nil && r.SpeaksWebSocket() && w.RequireProtocol.Value && len(w.Protocol.Value) == 0 {
 		d.fail(n, "a subprotocol is required but none is given", "add webSockets: { protocol: 'name' }")
 	}
 	if s := r.Respond; s != nil && s.Body.Value != "" && (s.Status.Value == 204 || s.Status.Value == 304) {

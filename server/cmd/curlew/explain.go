@@ -32,7 +32,11 @@ func (c *explanation) Run(ctx context.Context, p *Program) error {
 	}
 	table := new(route.Table)
 	for _, r := range s.Routes {
-		if err := table.Add(r, nil); err != nil {
+		var h http.Handler
+		if r.Fallback.Value && r.SpeaksWebSocket() {
+			h = route.Carried{}
+		}
+		if err := table.Add(r, h); err != nil {
 			return p.told(err)
 		}
 	}
