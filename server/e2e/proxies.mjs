@@ -40,7 +40,7 @@ async function chat(step, way) {
     await Promise.all(tabs.map(async (tab, who) => {
       for (let i = 0; i < most; i++) {
         await tab.getByLabel('Message').fill(`${who} ${i}`);
-        await tab.getByLabel('Message').press('Enter');
+        await tab.keyboard.press('Enter'); // press of the field would wait for what else is loaded
         if (way.cut) await new Promise((done) => setTimeout(done, 500));
       }
     }));
@@ -73,8 +73,9 @@ async function numbers(step, way) {
   });
 }
 
-await Promise.all(args.through.map((way, i) => {
+await Promise.all(args.through.map(async (way, i) => {
   const step = stepsOf(way.name);
-  return Promise.all([chat(step, { ...way, room: `proxies-${i}` }), numbers(step, way)]);
+  await chat(step, { ...way, room: `proxies-${i}` });
+  await numbers(step, way);
 }));
 await end();
