@@ -20,6 +20,7 @@
 //	route           picks the handler
 //	endpoint.go     makes a WebSocket of it, with what all of a route have
 //	conns.go        knows the WebSockets that are open, for the drain
+//	script.go       serves the browser's client in front of the routes
 //	embed.go        takes the requests of somebody else's server instead
 //
 // HTTP/1.1 is the only version for now, but for requests of somebody else's server.

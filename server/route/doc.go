@@ -37,7 +37,12 @@
 // answers whatever is no handshake. A constructor that finds its settings
 // impossible returns an error; the server then does not start. A handler that is an
 // [io.Closer] is closed when the site that it is part of has no connection any more,
-// or the server ends; WebSockets may outlive that.
+// or the server ends; WebSockets may outlive that. One with a method
+//
+//	Drain(ctx context.Context, over time.Duration)
+//
+// sees its clients off itself when the server ends, over that time and until ctx is
+// done at the latest; who is still there then the server closes.
 //
 // At a request the captures of the route are its path values
 // ([net/http.Request.PathValue]). What all answers have in common is done by the

@@ -4,6 +4,7 @@
 // by tokens, a webhook and the users of routes.
 //
 //	hub.go       the routes that lead to the hub
+//	program.go   what the program itself says in it
 //	settings.go  what a site says of it
 //	identity.go  who somebody is
 //	webhook.go   whom the program is asked about
