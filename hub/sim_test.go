@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -350,12 +351,28 @@ func TestSequences(t *testing.T) {
 	}
 }
 
+// TestSequencesMany: more clients and channels. A minute of 200 clients in 50 channels
+// with 20,000 publications, and four times the same over real sockets:
+//
+//	CURLEW_SIMULATE=full go test -run 'TestSequences(Many|Sockets)' -v ./hub
+func TestSequencesMany(t *testing.T) {
+	p := plan{seed: 1, clients: 30, channels: 10, publishes: 1000, history: 100_000, cutEvery: 2 * time.Second, lasts: 10 * time.Second}
+	if os.Getenv("CURLEW_SIMULATE") == "full" {
+		p.clients, p.channels, p.publishes, p.lasts = 200, 50, 20_000, time.Minute
+	}
+	wrong, summary := simulate(t, p)
+	check(t, p, wrong, summary)
+}
+
 // TestSequencesSockets is the same over real sockets, smaller.
 func TestSequencesSockets(t *testing.T) {
 	for seed := range uint64(4) {
 		p := plan{
 			seed: seed, clients: 12, channels: 3, publishes: 300, history: 1000, lasts: 300 * time.Millisecond,
 			cutEvery: 200 * time.Millisecond, joinLeave: seed%2 == 0, restarts: int(seed) / 2, when: hub.WhenSlow(seed % 3),
+		}
+		if os.Getenv("CURLEW_SIMULATE") == "full" {
+			p.clients, p.channels, p.publishes, p.history, p.lasts, p.cutEvery = 200, 50, 20_000, 100_000, time.Minute, 2*time.Second
 		}
 		w := &world{plan: p, t: t}
 		wrong, summary := w.play()
