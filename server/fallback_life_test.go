@@ -237,3 +237,23 @@ func TestFB_EmbeddedDrain(t *testing.T) {
 		}
 	})
 }
+
+// A server that ends closes sessions as WebSockets: their clients hear 1001 by the
+// answer that they wait for, and say goodbye on a connection that they have.
+func TestFB_DrainOfEachMode(t *testing.T) {
+	t.Parallel()
+	everyWay(t, `routes: [{ handler: 'echo' }]`, func(t *testing.T, r *running) {
+		c := r.dial("/", curlew.Options{})
+		wantEcho(t, c, "hello")
+		r.stop()
+		<-c.Done()
+		if e := c.Err().(*curlew.CloseError); e.Code != curlew.GoingAway || !e.Remote || !e.Orderly() {
+			t.Error(e)
+		}
+		err := <-r.ended
+		r.ended <- nil
+		if log := r.log.String(); err != nil || !strings.Contains(log, `code=1001 reason="server is stopping" byPeer=false orderly=true`) {
+			t.Errorf("%v\n%s", err, log)
+		}
+	})
+}
