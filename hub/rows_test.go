@@ -449,3 +449,113 @@ func TestPublishRate(t *testing.T) {
 		}
 	})
 }
+
+// TestHB8: what others must not see is taken out by Options.Publish, for subscribers
+// and for the history.
+func TestHB8(t *testing.T) {
+	o := rooms()
+	o.Publish = func(_ context.Context, c *Client, _ string, p *Publication) (*Publication, error) {
+		other := *p
+		other.Data = []byte(strings.ReplaceAll(string(p.Data), "secret", "******"))
+		return &other, nil
+	}
+	in(t, o, func(h *house) {
+		a := h.hello("")
+		a.say(`[{"id":2,"subscribe":{"channel":"room"}},{"id":3,"publish":{"channel":"room","data":"a secret"}},{"id":4,"history":{"channel":"room"}}]`)
+		a.want(`{"id":2,…`)
+		a.want(`{"message":{…"data":"a ******",…`)
+		a.want(`{"id":3,…`)
+		if got := a.want(`{"id":4,…"data":"a ******"…`); strings.Contains(got, "secret") {
+			t.Error(got)
+		}
+	})
+}
+
+// TestHB9: a position that cannot be, of the future or of another epoch is told as
+// lost; one that is no position is an error.
+func TestHB9(t *testing.T) {
+	in(t, rooms(), func(h *house) {
+		epoch := h.publish("room", "1").Epoch
+		a := h.hello("")
+		for since, want := range map[string]string{
+			`{"epoch":"` + epoch + `","offset":1}`: `"recovered":true`, `{"epoch":"` + epoch + `","offset":0}`: `"recovered":true`,
+			`{"epoch":"` + epoch + `","offset":2}`: `"recovered":false`, `{"epoch":"` + epoch + `","offset":9007199254740992}`: `"recovered":false`,
+			`{"epoch":"other","offset":1}`: `"recovered":false`, `{"epoch":"","offset":0}`: `"recovered":false`,
+			`{"epoch":"` + epoch + `","offset":-1}`: `"bad_request"`, `{"epoch":"` + epoch + `","offset":9223372036854775808}`: `"bad_request"`,
+		} {
+			a.say(`{"id":2,"subscribe":{"channel":"room","since":` + since + `}}`)
+			if got := a.want(`{"id":2,…` + want + `…`); strings.Contains(got, "error") {
+				continue
+			}
+			if strings.HasSuffix(since, `"offset":0}`) && strings.Contains(since, epoch) {
+				a.want(`{"message":…`)
+			}
+			a.say(`{"id":3,"unsubscribe":{"channel":"room"}}`)
+			a.want(`{"id":3,…`)
+		}
+	})
+}
+
+// TestRX7: a client that wants a million channels, or a name of a megabyte, is told
+// no and stays.
+func TestRX7(t *testing.T) {
+	in(t, rooms(), func(h *house) {
+		a := h.hello("")
+		for part := range slices.Chunk(slices.Collect(func(yield func(int) bool) {
+			for i := range 2000 {
+				if !yield(i) {
+					return
+				}
+			}
+		}), 1000) {
+			text := "["
+			for _, i := range part {
+				text += fmt.Sprintf(`{"id":2,"subscribe":{"channel":"plain:%d"}},`, i)
+			}
+			a.say(strings.TrimSuffix(text, ",") + "]")
+			for _, i := range part {
+				if i < 128 {
+					a.want(`{"id":2,"subscribed":…`)
+				} else {
+					a.want(`{"id":2,"error":{"code":"limit",…`)
+				}
+			}
+		}
+		a.say(`{"id":3,"subscribe":{"channel":"` + strings.Repeat("x", 1<<20-100) + `"}}`)
+		a.want(`{"id":3,"error":{"code":"bad_request",…`)
+		if n := h.hub.Stats().Channels; n != 128 {
+			t.Errorf("%d channels", n)
+		}
+	})
+}
+
+// TestRX8: what is kept of a channel, and what one request gets of it, is bounded.
+func TestRX8(t *testing.T) {
+	o := rooms()
+	o.MaxHistory = 7
+	in(t, o, func(h *house) {
+		for range 10_000 {
+			h.publish("room", "1")
+		}
+		b := h.hub.broker.(*Memory)
+		b.use("room", func(st *stream) {
+			if len(st.kept) != 10 || cap(st.kept) > 64 {
+				t.Errorf("%d of %d are kept", len(st.kept), cap(st.kept))
+			}
+		})
+		c := caller(h.hub)
+		defer c.gone(nil, nil)
+		for limit, want := range map[int]int{0: 7, 5: 5, 1 << 30: 7} {
+			if p, err := c.history(&proto.Request{Channel: "room", Limit: limit}); err != nil || len(p.Messages) != want {
+				t.Errorf("%d: %v", limit, err)
+			}
+		}
+		for range 1000 {
+			c.subscribe(&proto.Request{ID: 1, Channel: "room"})
+			c.leaveChannel("room", 0)
+		}
+		if list, _ := h.hub.Members(h.t.Context(), "room"); len(list) != 0 {
+			t.Errorf("%d members", len(list))
+		}
+	})
+}

@@ -38,8 +38,8 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// TestDepth: so deep, and not deeper.
-func TestDepth(t *testing.T) {
+// TestRX13: so deep, and not deeper.
+func TestRX13(t *testing.T) {
 	for _, row := range []struct {
 		depth int
 		ok    bool
