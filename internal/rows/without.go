@@ -4,7 +4,6 @@ package rows
 const (
 	http2   = "HTTP/2 is not offered yet"
 	http3   = "HTTP/3 is not offered yet"
-	hub     = "the hub is being made, and its tests name rows as they come"
 	cluster = "a hub has one node yet"
 	admin   = "there is no administration over the network, and no status page"
 	budget  = "nothing bounds the memory of all connections together yet; their number (limits.connections) and what each may hold do"
@@ -12,22 +11,20 @@ const (
 
 // Without are the rows, or families, that have no test, and why.
 var Without = map[string]string{
-	"H2-": http2, "H3-": http3, "HB": hub,
-	"HB11": cluster, "HB12": cluster, "HB13": cluster, "HB14": cluster, "HB15": cluster, "HB16": cluster, "HB17": cluster, "HB18": cluster, "HB19": cluster, "HB20": cluster, "HB21": cluster, "HB22": cluster,
+	"H2-": http2, "H3-": http3,
+	"HB11": cluster, "HB12": cluster, "HB13": cluster, "HB14": cluster, "HB15": cluster, "HB17": cluster, "HB18": cluster, "HB19": cluster, "HB20": cluster, "HB21": cluster, "HB22": cluster,
 
 	"FR34": budget, "RX4": budget, "RX5": budget,
 	"H1-13": "nothing here reads multipart bodies",
 	"H1-17": "http.CrossOriginProtection is used without patterns (hub); patterns of origins are AU3",
 	"TL9":   http2 + "; with HTTP/1 a connection carries what its client says, and hosts without a route get 421",
-	"RX7":   hub, "RX8": hub,
-	"RX9":  "there are no metrics yet",
-	"RX12": "maps of Go are seeded",
-	"RX13": hub + "; the nesting of site files is CF2",
-	"RX14": "Socket.IO is not spoken",
-	"RX18": "nobody logs in by messages: who may connect is asked before the 101",
-	"RX19": "nobody logs in by messages: who may connect is asked before the 101",
-	"AU16": "no session can be taken over: a connection is its TCP connection",
-	"CF7":  admin, "CF8": admin, "CF9": admin, "CF14": admin,
+	"RX9":   "there are no metrics yet",
+	"RX12":  "maps of Go are seeded",
+	"RX14":  "Socket.IO is not spoken",
+	"RX18":  "nobody logs in by messages: who may connect is asked before the 101",
+	"RX19":  "nobody logs in by messages: who may connect is asked before the 101",
+	"AU16":  "no session can be taken over: a connection is its TCP connection",
+	"CF7":   admin, "CF8": admin, "CF9": admin, "CF14": admin,
 	"CF16": "the server does not start another of itself; descriptors come from systemd alone",
 
 	// In part.
