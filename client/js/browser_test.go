@@ -43,6 +43,7 @@ var excused = map[string]map[string]string{
 // The browser's own WebSocket and Socket over each mode answer the same questions;
 // and the fallback as pages meet it.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	for name, b := range browsers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,6 +68,15 @@ func TestBrowser(t *testing.T) {
 func compare(t *testing.T, tables map[string]table, browser string) {
 	if len(tables) != 5 || len(tables["native"]) < 165 {
 		t.Errorf("%d tables with %d cases", len(tables), len(tables["native"]))
+	}
+	var golden table // what Node is held to
+	if p, err := os.ReadFile("test/answers.json"); err != nil || json.Unmarshal(p, &golden) != nil {
+		t.Fatal("no answers.json: ", err)
+	}
+	for c, want := range golden {
+		if got := tables["stream"][c]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v here, and %v in answers.json", c, got, want)
+		}
 	}
 	for c := range excused[browser] {
 		for _, mode := range []string{"stream", "sse", "poll"} {

@@ -861,6 +861,7 @@ export class Client {
       events,
       position: events.since ?? null,
       live: false,
+      asked: false, // and not answered yet
       unsubscribe: () => {
         if (this.#subs.get(channel) !== sub) return
         this.#subs.delete(channel)
@@ -1041,7 +1042,7 @@ export class Client {
     this.#ready = false
     this.connection = null
     this.#socket = null
-    for (const sub of this.#subs.values()) sub.live = false
+    for (const sub of this.#subs.values()) sub.live = sub.asked = false
     const rest = [...this.#asked.values()].filter((call) => call.done)
     this.#asked.clear()
     this.#outbox.unshift(...rest)
@@ -1127,9 +1128,11 @@ export class Client {
 
   #subscribe(sub) {
     sub.live = false
+    sub.asked = true
     this.#send({
       body: JSON.stringify({ subscribe: { channel: sub.channel, since: sub.position ?? undefined, presence: !!sub.events.subscribed } }),
       answer: (a) => {
+        sub.asked = false
         if (this.#subs.get(sub.channel) !== sub) return
         if (!a.subscribed) {
           this.#refused(sub, new HubError(a.error ?? { code: 'internal' }))
@@ -1149,7 +1152,7 @@ export class Client {
     sub.live = false
     if (error.retry) {
       this.#after(1000 + 2000 * Math.random(), () => {
-        if (this.#subs.get(sub.channel) === sub && this.#ready && !sub.live) this.#subscribe(sub)
+        if (this.#subs.get(sub.channel) === sub && this.#ready && !sub.live && !sub.asked) this.#subscribe(sub)
       })
       return
     }

@@ -3,13 +3,16 @@ package js_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"curlew.example/curlew/client/js"
 	"curlew.example/curlew/internal/testenv"
@@ -76,5 +79,33 @@ func TestPackage(t *testing.T) {
 	slices.Sort(names)
 	if got, want := strings.Join(names, " "), "README.md curlew.d.ts curlew.js package.json"; got != want {
 		t.Errorf("the package has %s, want %s", got, want)
+	}
+}
+
+// The tests that Node runs: the interface once more with npm's ws for a WebSocket,
+// and the Client.
+func TestNode(t *testing.T) {
+	t.Parallel()
+	tool(t, "ws")
+	w := newWorld(t)
+	servers, err := json.Marshal(w.URLs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "--test", "--test-force-exit", "--test-reporter=tap", "test/client.test.mjs", "test/hub.test.mjs", "test/socket.test.mjs")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	cmd.Env = append(os.Environ(), "CURLEW_SERVERS="+string(servers))
+	out, err := cmd.CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "ok ") || strings.Contains(line, "duration_ms") {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
+	if err != nil || !bytes.Contains(out, []byte("# fail 0")) || bytes.Contains(out, []byte("# pass 0")) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -165,10 +165,10 @@ export function cases({ make, Class, base, browser }) {
     const ws = make(echo)
     const seen = []
     const note = (name) => function (e) { seen.push(`${name} ${this === ws} ${e.type}`) }
+    ws.addEventListener('message', note('capture'), true)
     ws.addEventListener('message', note('before'))
     ws.onmessage = note('replaced')
     ws.addEventListener('message', note('once'), { once: true })
-    ws.addEventListener('message', note('capture'), true)
     ws.addEventListener('message', { handleEvent: () => seen.push('object') })
     const gone = note('gone')
     ws.addEventListener('message', gone)
@@ -287,6 +287,7 @@ export function cases({ make, Class, base, browser }) {
     ws.send(new Blob(['blob']))
     const v = [ws.bufferedAmount]
     for (let n = 0; n < 4; n++) await once(ws, 'message')
+    while (ws.bufferedAmount) await new Promise((done) => setTimeout(done, 5)) // the answer to a POST may come behind the echo
     v.push(ws.bufferedAmount)
     ws.close()
     ws.send('late')
@@ -397,7 +398,12 @@ export function cases({ make, Class, base, browser }) {
 // run gives the results of all cases by name.
 export async function run(what, took = {}, skip = []) {
   const results = {}
-  const list = Object.entries(cases(what)).filter(([name]) => !skip.includes(name))
+  let made = 0
+  const make = (...args) => {
+    made++
+    return what.make(...args)
+  }
+  const list = Object.entries(cases({ ...what, make })).filter(([name]) => !skip.includes(name))
   const next = async () => {
     for (let c; (c = list.shift());) {
       const [name, f] = c
@@ -406,6 +412,8 @@ export async function run(what, took = {}, skip = []) {
       const late = new Promise((done) => { timer = setTimeout(done, sleepless, 'no result in time') })
       results[name] = await Promise.race([late, (async () => f())().catch((e) => `${e.name}: ${e.message}`)])
       clearTimeout(timer)
+      // A server has but few sessions for those that are opened and never asked for.
+      for (; made > 0; made -= 4) await new Promise((done) => setTimeout(done, 30))
       if (Date.now() - began > 500) took[name] = Date.now() - began
     }
   }
