@@ -22,6 +22,7 @@ import (
 	"curlew.example/curlew/server"
 	"curlew.example/curlew/server/config"
 	"curlew.example/curlew/server/handler/echo"
+	"curlew.example/curlew/server/handler/hub"
 	"curlew.example/curlew/server/handler/static"
 	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
@@ -242,8 +243,9 @@ func demoSite(t *testing.T, secure bool) string {
 	if secure {
 		s.TLS = certificate(t)
 	}
+	channels := new(hub.Hub)
 	srv, err := server.New(s, server.Options{Handlers: map[string]route.Constructor{
-		"echo": echo.New, "closer": closer,
+		"echo": echo.New, "hub": channels.New, "closer": closer,
 		"demo": func(r *site.Route, _ route.Endpoint) (http.Handler, error) {
 			return static.Files(web.Demo(), r.Match.Value), nil
 		},
@@ -261,6 +263,7 @@ func demoSite(t *testing.T, secure bool) string {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+		channels.Close()
 	})
 	return srv.URLs()[0]
 }

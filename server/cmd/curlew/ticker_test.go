@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,12 +11,12 @@ import (
 
 // A crowd is a board that somebody looks at, or not.
 type crowd struct {
-	looks  bool
+	looks  atomic.Bool
 	prices map[string]int
 	t      *testing.T
 }
 
-func (c *crowd) Subscribed(channel string) bool { return c.looks && channel == tickerChannel }
+func (c *crowd) Subscribed(channel string) bool { return c.looks.Load() && channel == tickerChannel }
 
 func (c *crowd) Publish(_ context.Context, channel, key string, data []byte) error {
 	var m struct{ Price float64 }
@@ -37,7 +38,7 @@ func TestTicker(t *testing.T) {
 		if len(c.prices) > 0 {
 			t.Errorf("%v while nobody looks", c.prices)
 		}
-		c.looks = true
+		c.looks.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if len(c.prices) != 4 || c.prices["CURL"] != int(time.Minute/tickerPace) {
