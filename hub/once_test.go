@@ -116,11 +116,14 @@ func TestExpiryLooks(t *testing.T) {
 		}
 		due := 0
 		for i := range b.shards {
-			for _, st := range b.shards[i].due {
+			sh := &b.shards[i]
+			sh.mu.Lock()
+			for _, st := range sh.due {
 				if st.due <= b.now()+time.Minute {
 					due++
 				}
 			}
+			sh.mu.Unlock()
 		}
 		if due != channels/1000 {
 			t.Errorf("%d are due", due)
