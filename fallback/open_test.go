@@ -174,7 +174,9 @@ func TestOpenRefused(t *testing.T) {
 		{"forbidden", curlews(errors.New("no")), 403, "forbidden\n", nil},
 		{"401", curlews(&curlew.HandshakeError{Status: 401, Header: http.Header{"Www-Authenticate": {"Bearer"}}}), 401, "Unauthorized\n", []string{"WWW-Authenticate", "Bearer"}},
 		{"503", curlews(&curlew.HandshakeError{Status: 503, Header: http.Header{"Retry-After": {"7"}}}), 503, "Service Unavailable\n", []string{"Retry-After", "7"}},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/there", 307) }, 307, "", []string{"Location", "/there"}},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/there", http.StatusTemporaryRedirect)
+		}, 307, "", []string{"Location", "/there"}},
 		{"length", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "5")
 			w.WriteHeader(503)

@@ -191,14 +191,14 @@ func (o *opening) tell() (protocol string) {
 func pass(to, from http.Header) {
 	for name, values := range from {
 		switch name = http.CanonicalHeaderKey(name); name {
+		case "Connection", "Keep-Alive", "Proxy-Connection", "Upgrade", "Te", "Trailer", "Transfer-Encoding",
+			"Cache-Control", "X-Accel-Buffering", "X-Content-Type-Options":
 		case "Vary":
 			to[name] = append(to[name], values...)
 		default:
 			if !strings.HasPrefix(name, "Access-Control-") {
 				to[name] = values
 			}
-		case "Connection", "Keep-Alive", "Proxy-Connection", "Upgrade", "Te", "Trailer", "Transfer-Encoding",
-			"Cache-Control", "X-Accel-Buffering", "X-Content-Type-Options":
 		}
 	}
 }

@@ -56,8 +56,8 @@ func (c *conformClient) Run(ctx context.Context, p *Program) error {
 	v.line = newProgress(p.Stderr, len(cases))
 	o.Progress = v.line.add
 	v.Clients = &conform.Clients{Cases: cases, Options: o, Once: c.Once, Reported: v.reported}
-	fmt.Fprintf(p.Stdout, "listening on %s\n", v.address)
 	fmt.Fprintf(p.Stderr, "curlew: a client asks for /getCaseCount, then for /runCase?case=N&agent=NAME with N from 1 to %d, then for /updateReports?agent=NAME\n", len(cases))
+	fmt.Fprintf(p.Stdout, "listening on %s\n", v.address)
 	err = v.Serve(ctx, l)
 	v.line.end()
 	switch {
