@@ -21,7 +21,7 @@ done
 # Two more runs of the code that runs in production: without the race detector,
 # which makes pools forget, so that what must allocate nothing can be seen to; and
 # with the tag that makes pools check what is given back.
-code=$(go list ./... | grep -v -e /internal/docs -e /internal/floors -e /internal/modpath -e /internal/testenv)
+code=$(go list ./... | grep -v -e /internal/docs -e /internal/floors -e /internal/modpath -e /internal/testenv -e /internal/rows -e /client/js)
 [ -z "$flags" ] || {
 	say "go test -shuffle=on -count=1 (., without the race detector)"
 	go test -shuffle=on -count=1 "$@" $code || fail "go test without the race detector"
