@@ -70,9 +70,11 @@ func TestAU19_AU20_WebhookFails(t *testing.T) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		},
-		"500":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); io.WriteString(w, `{"allow":true}`) },
-		"204":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
-		"redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://hook.example/yes", http.StatusTemporaryRedirect) },
+		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); io.WriteString(w, `{"allow":true}`) },
+		"204": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://hook.example/yes", http.StatusTemporaryRedirect)
+		},
 		"empty":      func(http.ResponseWriter, *http.Request) {},
 		"no JSON":    func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `yes`) },
 		"no object":  func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `true`) },
