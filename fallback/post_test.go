@@ -168,7 +168,11 @@ func TestPostReplacedReading(t *testing.T) {
 				v.hears("abc")
 				wantOffset(t, "the new one", v.post("at=1", "bcd"), 204, "4")
 				if a := <-old; a.err == nil { // else the connection was closed first
-					wantOffset(t, "the old one", a, 409, "4")
+					offset := "4"
+					if a.offset() == "3" {
+						offset = "3" // it was answered before the new one's bytes had come
+					}
+					wantOffset(t, "the old one", a, 409, offset)
 				}
 				v.hears("d")
 				for range 3 {

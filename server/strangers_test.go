@@ -160,7 +160,9 @@ func TestH1_12_HowMuch(t *testing.T) {
 			}()
 			got := codes(answers(c))
 			c.Close()
-			if n := <-taken; got != "200" || n > 512<<10 {
+			// Of a connection that is closed on a client who still sends, the answer
+			// may be lost: RFC 9112, 9.6.
+			if n := <-taken; got != "200" && got != "" || n > 512<<10 {
 				t.Errorf("coded %v: %s, %d bytes were taken", coded, got, n)
 			}
 		})
