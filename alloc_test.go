@@ -16,16 +16,22 @@ import (
 
 const payloadSize = 128
 
-// allocations counts those of all goroutines for one turn, after some to warm up.
+// allocations counts those of all goroutines for one turn, after some to warm up. What
+// the runtime allocates now and then does not count, nor what is left of the tests
+// before: a turn that allocates does so every time.
 func allocations(t *testing.T, what string, turn func()) {
 	t.Helper()
 	for range 100 {
 		turn()
 	}
-	// What the runtime itself allocates now and then does not count: a turn that
-	// allocates does so every time.
-	if n := testing.AllocsPerRun(1000, turn); n >= 1 {
-		t.Errorf("%s: %v allocations a message, want none", what, n)
+	least := testing.AllocsPerRun(1000, turn)
+	for range 4 {
+		if least >= 1 {
+			least = min(least, testing.AllocsPerRun(1000, turn))
+		}
+	}
+	if least >= 1 {
+		t.Errorf("%s: %v allocations a message, want none", what, least)
 	}
 }
 

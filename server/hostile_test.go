@@ -287,9 +287,9 @@ func TestCF10_NothingShown(t *testing.T) {
 func TestCF12_Payloads(t *testing.T) {
 	t.Parallel()
 	r := start(t, `{ @plain, limits: { maxMessage: 100 }, routes: [{ match: '/echo', handler: 'echo' }, { match: '/rooms/', handler: 'broadcast', broadcast: { announce: true } }] }`, nil)
-	for _, path := range []string{"/echo", "/rooms/a"} {
-		for _, last := range []wstest.Frame{wstest.Close(4000, "bye"), wstest.Text("PAYLOAD\xff"), wstest.Text(strings.Repeat("PAYLOAD", 100)), wstest.Cont("PAYLOAD"), wstest.Ping("PAYLOAD").Reserved(1)} {
-			p := r.peerOf(path)
+	for _, path := range []string{"/echo?%d", "/rooms/%d"} { // each in a room of its own: nobody hears the one before leave
+		for i, last := range []wstest.Frame{wstest.Close(4000, "bye"), wstest.Text("PAYLOAD\xff"), wstest.Text(strings.Repeat("PAYLOAD", 100)), wstest.Cont("PAYLOAD"), wstest.Ping("PAYLOAD").Reserved(1)} {
+			p := r.peerOf(fmt.Sprintf(path, i))
 			p.Send(wstest.Text("PAYLOAD"))
 			p.Want("it", wstest.Text("PAYLOAD"))
 			p.Send(last)

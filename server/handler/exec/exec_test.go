@@ -107,7 +107,8 @@ func TestU11_InvalidText(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	seen := filepath.Join(dir, "seen")
-	r := start(t, sh("/tee", `tee -a `+seen, "")+
+	// It writes down what it saw before it answers: the answer is what the test waits for.
+	r := start(t, sh("/tee", `while read -r line; do echo "$line" >> `+seen+`; echo "$line"; done`, "")+
 		`{ match: '/unchecked', handler: 'exec', exec: { command: ['/bin/cat'], type: 'binary' }, webSockets: { validateUTF: false } }`)
 	for _, text := range []string{"abc\xff", "\xed\xa0\x80", "\xc0\xaf", "ok\xf4\x90\x80\x80", "cut \xe2\x82"} {
 		c := r.dial("/tee")
