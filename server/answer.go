@@ -24,6 +24,7 @@ type answer struct {
 	write   time.Duration // timeouts.write, 0 for no limit
 	body    *body         // of the request; nil if it has none
 	interim bool          // the client may be sent answers of 1xx
+	stream  bool          // it has a stream of HTTP/2
 
 	session bool // it is for a session of the fallback
 	opens   bool // or for who opens one
@@ -41,7 +42,7 @@ type answer struct {
 
 // newAnswer puts itself between the handler and the body of r, too.
 func newAnswer(w http.ResponseWriter, r *http.Request, headers site.Headers, times *site.Timeouts) *answer {
-	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), conn: connOf(r), interim: r.ProtoAtLeast(1, 1)}
+	a := &answer{ResponseWriter: w, rc: http.NewResponseController(w), conn: connOf(r), interim: r.ProtoAtLeast(1, 1), stream: r.ProtoMajor > 1}
 	if r.ContentLength != 0 {
 		a.body = &body{ReadCloser: r.Body, rc: a.rc, duplex: r.ProtoMajor > 1}
 		r.Body = a.body
@@ -57,7 +58,9 @@ func (a *answer) use(headers site.Headers, times *site.Timeouts) {
 	if a.body != nil {
 		a.body.use(max(times.Inactivity.Value, 0), max(times.Close.Value, 0))
 	}
-	a.progress()
+	if !a.stream {
+		a.progress()
+	}
 }
 
 // progress gives the client another while to take bytes. Before the first ones
@@ -74,6 +77,14 @@ func (a *answer) progress() {
 		}
 	}
 	a.rc.SetWriteDeadline(t)
+}
+
+// silent is called when there is nothing more to take: a deadline that passes ends a
+// stream of HTTP/2 even then.
+func (a *answer) silent() {
+	if a.stream && !a.paced {
+		a.rc.SetWriteDeadline(time.Time{})
+	}
 }
 
 // finish is called when the handler has returned. What it has written may have to
@@ -129,6 +140,7 @@ func (a *answer) Write(p []byte) (n int, err error) {
 		a.body.discarded(false)
 		n += m
 		a.size += int64(m)
+		a.silent()
 		if err != nil || n == len(p) {
 			return n, err
 		}
@@ -173,6 +185,7 @@ func (a *answer) Flush() {
 	a.progress()
 	a.body.discard()
 	a.rc.Flush()
+	a.silent()
 	a.body.discarded(true)
 }
 

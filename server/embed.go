@@ -65,9 +65,10 @@ func (s *Server) awaitGuests(ctx context.Context) {
 }
 
 // restore gives the connection of a guest's request the deadline back that its
-// server set: the next request may be for somebody else.
+// server set: the next request may be for somebody else. A stream of HTTP/2 has one of
+// its own.
 func (a *answer) restore(r *http.Request) {
-	if a.hijacked || !isGuest(r) {
+	if a.hijacked || a.stream || !isGuest(r) {
 		return
 	}
 	var t time.Time

@@ -257,3 +257,50 @@ func TestEmbeddedDrainWaits(t *testing.T) {
 		time.Sleep(time.Hour)
 	})
 }
+
+// TestEmbeddedSilentHTTP2: a stream of HTTP/2 whose handler has nothing to say for
+// longer than timeouts.write lives on; a client that takes nothing loses it.
+func TestEmbeddedSilentHTTP2(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := config.Parse("site.json5", []byte(`{ log: { requests: false }, timeouts: { write: '1 s' }, routes: [{ handler: 'pause' }] }`), "pause")
+		if err != nil {
+			t.Fatal(err)
+		}
+		failed := make(chan error, 1)
+		srv, err := server.New(s, server.Options{Handlers: map[string]route.Constructor{"pause": func(*site.Route, route.Endpoint) (http.Handler, error) {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				io.WriteString(w, "one ")
+				w.(http.Flusher).Flush()
+				time.Sleep(time.Minute)
+				io.WriteString(w, "two ")
+				time.Sleep(time.Minute)
+				_, err := io.WriteString(w, strings.Repeat("three ", 1<<20))
+				failed <- err
+			}), nil
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		network := wstest.NewNetwork(nil)
+		protocols := new(http.Protocols)
+		protocols.SetUnencryptedHTTP2(true)
+		front := &http.Server{Handler: srv, Protocols: protocols}
+		go front.Serve(network.Listen("site:80"))
+		defer srv.Close()
+		defer front.Close()
+		client := &http.Client{Transport: &http.Transport{DialContext: network.DialContext, Protocols: protocols}}
+		defer client.CloseIdleConnections()
+		a, err := client.Get("http://site:80/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Body.Close()
+		got := make([]byte, len("one two "))
+		if _, err := io.ReadFull(a.Body, got); string(got) != "one two " {
+			t.Errorf("%q, %v", got, err)
+		}
+		if err := <-failed; err == nil {
+			t.Error("a client that takes nothing was waited for")
+		}
+	})
+}

@@ -88,7 +88,7 @@ const postTime = 30 * time.Second
 // be taken back, and where there is no timeouts.write its own are the only ones.
 func (a *answer) carries(r *http.Request) {
 	a.session = true
-	a.paced = a.write <= 0 || r.ProtoMajor > 1
+	a.paced = a.write <= 0 || a.stream
 	if a.body != nil {
 		a.body.until(time.Now().Add(postTime))
 	}
