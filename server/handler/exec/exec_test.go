@@ -17,7 +17,7 @@ import (
 // Lines: one a message, both ways, whatever is at its end.
 func TestLines(t *testing.T) {
 	t.Parallel()
-	r := start(t, `{ match: '/cat', handler: 'exec', exec: { command: ['/bin/cat'] } },`+
+	r := start(t, `{ match: '/cat', handler: 'exec', exec: { command: ['/bin/cat'], maxPerIP: 'unlimited' } },`+
 		sh("/out", `printf 'one\r\ntwo\n\nthree'`, "")+
 		sh("/bytes", `printf 'one\r\ntwo'`, `type: 'binary'`)+
 		sh("/read", `while read x; do echo "<$x>"; done`, ""))
@@ -109,7 +109,7 @@ func TestU11_InvalidText(t *testing.T) {
 	seen := filepath.Join(dir, "seen")
 	// It writes down what it saw before it answers: the answer is what the test waits for.
 	r := start(t, sh("/tee", `while read -r line; do echo "$line" >> `+seen+`; echo "$line"; done`, "")+
-		`{ match: '/unchecked', handler: 'exec', exec: { command: ['/bin/cat'], type: 'binary' }, webSockets: { validateUTF: false } }`)
+		`{ match: '/unchecked', handler: 'exec', exec: { command: ['/bin/cat'], type: 'binary', maxPerIP: 'unlimited' }, webSockets: { validateUTF: false } }`)
 	for _, text := range []string{"abc\xff", "\xed\xa0\x80", "\xc0\xaf", "ok\xf4\x90\x80\x80", "cut \xe2\x82"} {
 		c := r.dial("/tee")
 		say(t, c, "fine")

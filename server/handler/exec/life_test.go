@@ -166,14 +166,14 @@ func TestEX6_Dribble(t *testing.T) {
 	t.Parallel()
 	r := start(t, sh("/", `setsid sh -c 'while echo x; do sleep 0.2; done' & echo started; sleep 0.5; exit 3`, ""))
 	c := r.dial("/")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it would have written some 300 messages
 	defer cancel()
 	for n := 0; ; n++ {
 		_, p, err := c.Read(ctx, nil)
 		if e, ok := errors.AsType[*curlew.CloseError](err); ok && e.Code == curlew.InternalError && e.Reason == "exit status 3" {
 			break
 		}
-		if err != nil || n > 40 {
+		if err != nil {
 			t.Fatalf("%d messages: %q, %v", n, p, err)
 		}
 	}
@@ -199,7 +199,7 @@ func TestEX6_ClosedOutput(t *testing.T) {
 // What the client said before it left is still read.
 func TestLastWords(t *testing.T) {
 	t.Parallel()
-	r := start(t, sh("/", `trap "" TERM; while read x; do echo "$x" >> heard; done; echo end >> heard`, `directory: '@dir'`))
+	r := start(t, sh("/", `trap "" TERM; while read x; do echo "$x" >> heard; done; echo end >> heard`, `directory: '@dir', killAfter: '1 hour'`))
 	c := r.dial("/")
 	var all strings.Builder
 	for i := range 100 {
@@ -214,26 +214,24 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-// TestEX7_Writer: the client leaves, the program goes on writing.
+// TestEX7_Writer: the client leaves, the program goes on writing, and ends without
+// being killed.
 func TestEX7_Writer(t *testing.T) {
 	t.Parallel()
-	r := start(t, sh("/yes", `echo $$; exec yes`, ``)+sh("/loop", `trap "" PIPE; echo $$; while :; do echo y; done 2>/dev/null`, ``))
+	r := start(t, sh("/yes", `echo $$; exec yes`, `killAfter: '1 hour'`)+
+		sh("/loop", `trap "" PIPE; echo $$; while :; do echo y; done 2>/dev/null`, `killAfter: '1 hour'`))
 	for _, path := range []string{"/yes", "/loop"} {
 		c := r.dial(path)
 		pid := number(t, hear(t, c))
 		want(t, c, "y", "y", "y")
-		began := time.Now()
 		c.Abort(nil)
 		until(t, "end of the program", func() bool { return gone(pid) })
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%s: took %v", path, took)
-		}
 	}
 }
 
-// A client that does not read makes the program wait, and memory is bounded.
+// A client that does not read makes the program wait, and memory is bounded. Not
+// parallel: the memory is that of all tests.
 func TestSlowClient(t *testing.T) {
-	t.Parallel()
 	r := start(t, `{ match: '/', handler: 'exec', timeouts: { write: '1 hour' }, exec: { command: ['@self', '@dir/count'], env: { CURLEW_TOOL: 'flood' } } }`)
 	raw, err := net.Dial("tcp", strings.TrimPrefix(r.URLs()[0], "http://"))
 	if err != nil {
@@ -275,11 +273,11 @@ func TestSlowClient(t *testing.T) {
 // are answered meanwhile, and the connection is no dead one.
 func TestEX16_SlowProgram(t *testing.T) {
 	t.Parallel()
-	r := start(t, `{ match: '/', handler: 'exec', webSockets: { ping: '100 ms' }, timeouts: { pong: '300 ms' },
+	r := start(t, `{ match: '/', handler: 'exec', webSockets: { ping: '500 ms' }, timeouts: { pong: '3 s' },
 		exec: { command: ['/bin/sh', '-c', 'while [ ! -e go ]; do sleep 0.05; done; exec wc -c'], env: { PATH: '/usr/bin:/bin' }, directory: '@dir' } }`)
 	c := r.dial("/")
 	say(t, c, strings.Repeat("x", 300_000)) // more than a pipe holds, less than is read ahead of it
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for range 5 {
 		if _, err := c.Ping(ctx); err != nil {
@@ -296,7 +294,7 @@ func TestEX16_SlowProgram(t *testing.T) {
 			taken.Add(int64(len(part)))
 		}
 	}()
-	rest := time.NewTimer(1500 * time.Millisecond) // several times what drops a silent peer
+	rest := time.NewTimer(7 * time.Second) // twice what drops a silent peer
 	select {
 	case <-ended:
 		t.Error("the connection does not last")
@@ -340,14 +338,16 @@ func TestEX12_Environment(t *testing.T) {
 func TestEX17_Stderr(t *testing.T) {
 	t.Parallel()
 	r := start(t, sh("/", `printf 'a\033[31mb\000c\r\n' >&2; head -c 5000000 /dev/zero | tr '\0' z >&2; echo >&2; echo rest >&2; for i in 1 2 3 4 5 6 7 8 9; do echo "line $i" >&2; done; yes noise | head -n 100000 >&2; echo done`, ""))
+	began := time.Now()
 	c := r.dial("/")
 	want(t, c, "done")
 	wantEnd(t, c, curlew.NormalClosure, "")
 	r.stop()
 	until(t, "end of the log", func() bool { return strings.Contains(r.log.String(), "said more") })
 	log := r.log.String()
-	if n := strings.Count(log, "\n"); n > 60 {
-		t.Errorf("%d lines", n)
+	seconds := int(time.Since(began)/time.Second) + 2 // that it has a part in
+	if n := strings.Count(log, "\n"); n > maxErrorLines*seconds+20 {
+		t.Errorf("%d lines in %d seconds", n, seconds)
 	}
 	if !strings.Contains(log, `text=a\x1b[31mb\x00c`) || strings.ContainsAny(log, "\x1b\x00\r") {
 		t.Errorf("not escaped:\n%.500q", log)
@@ -410,6 +410,7 @@ func TestEX18_Cycles(t *testing.T) {
 	for range 8 {
 		<-done
 	}
+	cycle(1) // its turn is behind all others that the server has yet to accept
 	until(t, "end of all programs", func() bool { return r.ps.Number() == 0 })
 	t.Logf("%d cycles in %v", *cycles, time.Since(began))
 	until(t, "end of their goroutines", func() bool { return runtime.NumGoroutine() <= goroutines })

@@ -49,6 +49,7 @@ type process struct {
 	waited time.Duration // for them; output's
 
 	scratch []byte       // a message for the program; message's
+	giving  atomic.Bool  // it is being written to
 	given   atomic.Int64 // bytes that it has taken
 }
 
@@ -158,12 +159,12 @@ func (p *process) conclude(c *curlew.Conn) {
 func (p *process) killAfter() time.Duration { return p.h.settings.KillAfter.Value }
 
 // hearOut lets the program read what the client said before it left, as long as it
-// does read.
+// does read; and waits for what is yet to be given to it, however busy we are.
 func (p *process) hearOut() {
 	limit := time.Now().Add(p.killAfter())
 	for last := p.given.Load(); !p.await(p.left, farewell) && time.Now().Before(limit); {
 		n := p.given.Load()
-		if n == last {
+		if n == last && p.giving.Load() {
 			return
 		}
 		last = n
@@ -269,8 +270,10 @@ func (p *process) message(c *curlew.Conn, t curlew.Type, b []byte) {
 // ended.
 func (p *process) give(b []byte) {
 	if len(b) > 0 {
+		p.giving.Store(true)
 		n, _ := p.stdin.Write(b)
 		p.given.Add(int64(n))
+		p.giving.Store(false)
 	}
 }
 
