@@ -81,6 +81,7 @@ func New(s *site.Site, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	srv.current.inForce()
 	return srv, nil
 }
 
@@ -250,6 +251,7 @@ func (s *Server) Reload(to *site.Site) error {
 		}
 	}
 	s.mu.Unlock()
+	next.inForce()
 	s.useIssuer(next.issuer)
 	for _, src := range l.unused {
 		src.Close()

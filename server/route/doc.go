@@ -39,6 +39,10 @@
 // [io.Closer] is closed when the site that it is part of has no connection any more,
 // or the server ends; WebSockets may outlive that. One with a method
 //
+//	Start()
+//
+// is told when its site comes into force, which it may never do. One with a method
+//
 //	Drain(ctx context.Context, over time.Duration)
 //
 // sees its clients off itself when the server ends, over that time and until ctx is

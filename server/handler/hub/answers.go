@@ -13,8 +13,9 @@ const maxAnswers = 10_000
 type answers struct {
 	keep time.Duration // 0: none are remembered
 
-	mu    sync.Mutex // guards the following
-	known map[[sha256.Size]byte]remembered
+	mu      sync.Mutex // guards the following
+	known   map[[sha256.Size]byte]remembered
+	cleared int // times
 }
 
 type remembered struct {
@@ -24,22 +25,26 @@ type remembered struct {
 
 func newAnswers(keep time.Duration) *answers { return &answers{keep: keep} }
 
-func (a *answers) find(key [sha256.Size]byte, now time.Time) (*verdict, bool) {
+// find returns an answer, or nil and what add is to be told of when it was asked for.
+func (a *answers) find(key [sha256.Size]byte, now time.Time) (v *verdict, asked int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	r, ok := a.known[key]
-	if !ok || !now.Before(r.until) {
-		return nil, false
+	if r, ok := a.known[key]; ok && now.Before(r.until) {
+		v = r.verdict
 	}
-	return r.verdict, true
+	return v, a.cleared
 }
 
-func (a *answers) add(key [sha256.Size]byte, v *verdict, now time.Time) {
+// add remembers an answer, unless clear was called since it was asked for.
+func (a *answers) add(key [sha256.Size]byte, v *verdict, asked int, now time.Time) {
 	if a.keep <= 0 {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if asked != a.cleared {
+		return
+	}
 	if a.known == nil {
 		a.known = make(map[[sha256.Size]byte]remembered)
 	}
@@ -69,4 +74,5 @@ func (a *answers) clear() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known = nil
+	a.cleared++
 }

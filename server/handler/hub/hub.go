@@ -9,7 +9,6 @@
 //	identity.go  who somebody is
 //	webhook.go   whom the program is asked about
 //	answers.go   what it has said, for a while
-//	program.go   what the program itself does with it
 package hub
 
 import (
@@ -31,8 +30,8 @@ import (
 // A Hub is that of one program. The zero value is ready for use. It outlasts the
 // routes that lead to it: after a reload of the site, who came before it and who came
 // behind it are in the same channels. What a site says of the hub comes into force
-// with the first request to a route of that site; a channel that somebody is
-// subscribed to keeps its namespace's settings until nobody is.
+// with the site, for those who are there too; a channel that somebody is subscribed to
+// keeps its namespace's settings until nobody is.
 type Hub struct {
 	Log     *slog.Logger // nil is nowhere
 	Version string       // of the server, for clients; may be empty
@@ -45,9 +44,7 @@ type Hub struct {
 
 	mu      sync.Mutex // guards the following
 	hub     *hub.Hub   // nil before the first route
-	made    int        // settings
 	last    *settings  // that were made
-	inForce *settings
 	drained bool
 }
 
@@ -107,20 +104,8 @@ func (h *Hub) settingsOf(s *site.Hub) (*settings, error) {
 	default:
 		one.Close()
 	}
-	h.made++
-	set.number = h.made
 	h.last = set
 	return set, nil
-}
-
-// use has settings come into force, unless later ones have.
-func (h *Hub) use(set *settings) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.inForce == nil || h.inForce.number < set.number {
-		h.hub.Reload(&set.options) // which New has found to be in order
-		h.inForce = set
-	}
 }
 
 // An entrance is a route that leads to the hub.
@@ -143,7 +128,6 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	e.hub.use(e.set)
 	if t := e.set.tokens; t != nil {
 		// Before it is asked for: no log, no handler and no answer is to have it.
 		token, err := t.Take(r)
@@ -156,10 +140,10 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			r = r.WithContext(context.WithValue(r.Context(), tokenKey{}, token))
 		}
 	}
-	e.handler.ServeHTTP(w, r)
-	if name == "disconnect" || name == "unsubscribe" {
-		e.set.hook.forget()
+	if (name == "disconnect" || name == "unsubscribe") && e.set.isKey(bearer(r)) {
+		e.set.hook.forget() // before: whoever comes back at once is asked about anew
 	}
+	e.handler.ServeHTTP(w, r)
 }
 
 // tokenKey is the key of the token that was taken out of a request.
@@ -176,6 +160,11 @@ func (e *entrance) name(path string) string {
 		path = path[i+1:]
 	}
 	return path
+}
+
+// Start has the settings come into force. The server calls it when the route's site is.
+func (e *entrance) Start() {
+	e.hub.hub.Reload(&e.set.options) // which settingsOf has found to be in order
 }
 
 // retry is when clients are told to come back, half of it more or less: to another

@@ -116,8 +116,8 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// TestReload: settings of another site come into force with its first request, and
-// connections outlive it.
+// TestReload: settings of another site come into force with it, before anybody asks for
+// anything, and connections outlive it.
 func TestReload(t *testing.T) {
 	in(t, `namespaces: { old: {} }, apiKeys: ['`+key+`']`, aRoute, func(h *house) {
 		a := h.hello(`{}`, `"channels":128`)
@@ -127,14 +127,13 @@ func TestReload(t *testing.T) {
 		if _, err := h.hub.New(next.Routes[0], func(func(*http.Request) (*curlew.Events, error)) http.Handler { return nil }); err != nil {
 			t.Fatal(err)
 		}
-		a.ask(`{"id":3,"subscribe":{"channel":"new:1"}}`, `"unknown_channel"`) // it has served nothing
+		a.ask(`{"id":3,"subscribe":{"channel":"new:1"}}`, `"unknown_channel"`) // it is not in force
 		if err := h.server.Reload(h.parse("site.json5", another)); err != nil {
 			t.Fatal(err)
 		}
-		a.ask(`{"id":4,"publish":{"channel":"old:1","data":1}}`, `"message"`)
-		a.hear(`"published"`)
-		b := h.hello(`{}`, `"channels":5`)
+		a.ask(`{"id":4,"publish":{"channel":"old:1","data":1}}`, `"unknown_channel"`)
 		a.ask(`{"id":5,"subscribe":{"channel":"new:1"}}`, `"subscribed"`)
+		b := h.hello(`{}`, `"channels":5`)
 		b.ask(`{"id":2,"publish":{"channel":"old:1","data":1}}`, `"unknown_channel"`)
 		h.call("info", "another-"+key, ``, 200, `"clients":2`)
 		h.call("info", key, ``, 401, ``)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,6 +49,9 @@ func (s *settings) connect(ctx context.Context, r *http.Request, token string) (
 	}
 	if err != nil {
 		return nil, err
+	}
+	if user != nil && !user.Expires.IsZero() && (who.Expires.IsZero() || user.Expires.Before(who.Expires)) {
+		who.Expires = user.Expires // of what let the request in
 	}
 	if s.hook == nil {
 		return who, nil
@@ -105,21 +107,22 @@ func (s *settings) byToken(token string) (*hub.Identity, error) {
 
 var errRights = errors.New("rights are for channels: a name, or one that ends in *")
 
-// rights are those of a map from channels to "subscribe" and "publish". Of several
-// that match a name the longest counts.
-func rights(channels map[string][]string) ([]hub.Right, error) {
-	names := slices.SortedFunc(maps.Keys(channels), func(a, b string) int {
-		return cmp.Or(cmp.Compare(strings.Count(a, "*"), strings.Count(b, "*")), cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
-	})
-	var list []hub.Right
-	for _, name := range names {
+// rights are those of a map from channels to "subscribe" and "publish".
+func rights(channels map[string][]string) (list []hub.Right, err error) {
+	for name, may := range channels {
 		if plain := strings.TrimSuffix(name, "*"); plain != "" && !proto.ValidName(plain) || name == "" {
 			return nil, errRights
 		}
 		list = append(list, hub.Right{
-			Channel:   name,
-			Subscribe: slices.Contains(channels[name], "subscribe"), Publish: slices.Contains(channels[name], "publish"),
+			Channel: name, Subscribe: slices.Contains(may, "subscribe"), Publish: slices.Contains(may, "publish"),
 		})
 	}
+	slices.SortFunc(list, narrower)
 	return list, nil
+}
+
+// narrower is the order of rights: of several that match a name the first one counts,
+// which is to be the longest.
+func narrower(a, b hub.Right) int {
+	return cmp.Or(cmp.Compare(strings.Count(a.Channel, "*"), strings.Count(b.Channel, "*")), cmp.Compare(len(b.Channel), len(a.Channel)))
 }

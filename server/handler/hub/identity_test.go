@@ -2,6 +2,7 @@ package hub
 
 import (
 	"encoding/base64"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -161,6 +162,28 @@ func TestRouteUser(t *testing.T) {
 		if _, err := h.dial("/hub"); err == nil {
 			t.Error("nobody passes")
 		}
+	})
+}
+
+// TestHB6_RouteUserExpires: who was let in by the route's token is out with it, whatever
+// other one he brings.
+func TestHB6_RouteUserExpires(t *testing.T) {
+	in(t, rooms+`, auth: { `+strings.Replace(jwt, "} }", "}, from: 'query:t' }", 1)+` }`, `routes: [{ match: '/hub/', handler: 'hub', auth: { `+jwt+` } }]`, func(h *house) {
+		began := time.Now()
+		short := "Bearer " + token(`{"sub":"ann","exp":`+strconv.FormatInt(began.Add(time.Minute-30*time.Second).Unix(), 10)+`}`)
+		long := token(`{"sub":"ann","exp":` + strconv.FormatInt(began.Add(time.Hour).Unix(), 10) + `}`)
+		p, err := h.dial("/hub?t="+long, "Authorization", short)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.ask(`{"id":1,"hello":{}}`, `"user":"ann"`, `"expires":`+strconv.FormatInt(began.Add(time.Minute).UnixMilli(), 10))
+		a := h.do("GET", "/hub/events?channel=users:1&t="+long, "", "Authorization", short)
+		defer a.Body.Close()
+		io.Copy(io.Discard, a.Body)
+		if d := time.Since(began); d < time.Minute || d > 65*time.Second {
+			t.Errorf("events ended after %v", d)
+		}
+		p.ended(4401)
 	})
 }
 

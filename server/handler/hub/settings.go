@@ -16,7 +16,6 @@ import (
 // settings are what one site says of the hub.
 type settings struct {
 	of      *site.Hub
-	number  int // in the order in which they were made
 	options hub.Options
 	tokens  *auth.Tokens // nil: none are known
 	hook    *webhook     // nil: nobody is asked

@@ -89,18 +89,18 @@ type question struct {
 	Headers    map[string]string `json:"headers,omitempty"`
 }
 
-// A verdict is what it answers.
+// A verdict is what it answers. Where it says null it says nothing.
 type verdict struct {
 	Allow  *bool  `json:"allow"`
 	Reason string `json:"reason"` // that the client is told if not
 
 	User     *string             `json:"user"`     // of connect: another name
-	Info     json.RawMessage     `json:"info"`     // of connect: what other members are shown
-	Expires  int64               `json:"expires"`  // of connect: milliseconds since 1970
+	Info     *json.RawMessage    `json:"info"`     // of connect: what other members are shown
+	Expires  int64               `json:"expires"`  // of connect: milliseconds since 1970, 0: never
 	Channels map[string][]string `json:"channels"` // of connect: more rights
 
-	Data   json.RawMessage `json:"data"` // of publish: instead of what was published
-	Data64 []byte          `json:"data64"`
+	Data   *json.RawMessage `json:"data"` // of publish: instead of what was published
+	Data64 []byte           `json:"data64"`
 }
 
 func (c *credential) question(event string) *question {
@@ -117,16 +117,17 @@ func (w *webhook) connect(ctx context.Context, who *hub.Identity, c *credential)
 		with.User = *v.User
 	}
 	if v.Info != nil {
-		with.Info = v.Info
+		with.Info = *v.Info
 	}
-	if at := time.UnixMilli(v.Expires); v.Expires > 0 && (with.Expires.IsZero() || at.Before(with.Expires)) {
+	if at := time.UnixMilli(v.Expires); v.Expires != 0 && (with.Expires.IsZero() || at.Before(with.Expires)) {
 		with.Expires = at
 	}
 	more, err := rights(v.Channels)
 	if err != nil {
 		return nil, w.unavailable("connect", err)
 	}
-	with.Rights = append(more, who.Rights...)
+	with.Rights = slices.Concat(more, who.Rights)
+	slices.SortStableFunc(with.Rights, narrower)
 	return &with, nil
 }
 
@@ -150,8 +151,8 @@ func (w *webhook) publish(ctx context.Context, c *hub.Client, channel string, p 
 		return p, err
 	}
 	with := *p
-	if with.Data, with.Binary = v.Data, false; v.Data64 != nil {
-		with.Data, with.Binary = v.Data64, true
+	if with.Data, with.Binary = v.Data64, true; v.Data64 == nil {
+		with.Data, with.Binary = *v.Data, false
 	}
 	return &with, nil
 }
@@ -168,14 +169,14 @@ func credentialOf(c *hub.Client) *credential {
 // decide returns what the webhook answers, or answered lately, if that is yes.
 func (w *webhook) decide(ctx context.Context, q *question, refusal string) (*verdict, error) {
 	key, now := q.key(), time.Now()
-	v, found := w.answers.find(key, now)
-	if !found {
+	v, asked := w.answers.find(key, now)
+	if v == nil {
 		var err error
 		if v, err = w.ask(ctx, q); err != nil {
 			return nil, w.unavailable(q.Event, err)
 		}
 		if q.Event != "publish" {
-			w.answers.add(key, v, now)
+			w.answers.add(key, v, asked, now)
 		}
 	}
 	if *v.Allow {

@@ -28,7 +28,7 @@ func TestWebhook(t *testing.T) {
 			log = append(log, fmt.Sprintf("%s %s %s %s %s", q.Event, q.User, q.Channel, q.Data, q.Token))
 			switch {
 			case q.Event == "connect" && q.Token == "t1":
-				io.WriteString(w, `{"allow":true,"user":"ann","info":{"n":1},"channels":{"closed:*":["subscribe"]}}`)
+				io.WriteString(w, `{"allow":true,"user":"ann","info":{"n":1},"channels":{"closed:*":["subscribe"]},"data":null}`)
 			case q.Event == "connect":
 				io.WriteString(w, `{"allow":false,"reason":"who are you?"}`)
 			case q.Channel == "room:secret":
@@ -36,7 +36,7 @@ func TestWebhook(t *testing.T) {
 			case string(q.Data) == `"dirty"`:
 				io.WriteString(w, `{"allow":true,"data":"clean"}`)
 			default:
-				io.WriteString(w, `{"allow":true}`)
+				io.WriteString(w, `{"allow":true,"reason":null,"user":null,"info":null,"channels":null,"data":null,"data64":null}`) // as some write what they do not say
 			}
 		})
 		p := h.hello(`{"token":"t1"}`, `"user":"ann"`)
@@ -46,13 +46,15 @@ func TestWebhook(t *testing.T) {
 		p.ask(`{"id":5,"history":{"channel":"room:secret"}}`, `"forbidden"`)
 		p.ask(`{"id":6,"publish":{"channel":"room:1","data":"dirty"}}`, `"data":"clean"`)
 		p.hear(`"published"`)
+		p.ask(`{"id":7,"publish":{"channel":"room:1","data":"fine"}}`, `"data":"fine"`)
+		p.hear(`"published"`)
 		q, err := h.dial("/hub")
 		if err != nil {
 			t.Fatal(err)
 		}
 		q.ask(`{"id":1,"hello":{"token":"t2"}}`, `"unauthorized"`, "who are you?")
 		q.ended(4501)
-		if got := strings.Join(log, "; "); got != `connect    t1; subscribe ann closed:1  t1; subscribe ann room:1  t1; subscribe ann room:secret  t1; publish ann room:1 "dirty" t1; connect    t2` {
+		if got := strings.Join(log, "; "); got != `connect    t1; subscribe ann closed:1  t1; subscribe ann room:1  t1; subscribe ann room:secret  t1; publish ann room:1 "dirty" t1; publish ann room:1 "fine" t1; connect    t2` {
 			t.Error(got) // one answer about room:secret was remembered
 		}
 	})
@@ -136,9 +138,9 @@ func TestAU19_AU20_WebhookFails(t *testing.T) {
 // time; not when the API has ended something, and never for what is published.
 func TestWebhookCache(t *testing.T) {
 	for _, c := range []struct{ set, hello, want string }{
-		{`, cache: '1 min'`, `{"token":"t"}`, "[3 1 3 3]"},
-		{`, cache: 'never'`, `{"token":"t"}`, "[3 3 3 3]"},
-		{`, ask: ['publish']`, `{}`, "[1 1 1 1]"},
+		{`, cache: '1 min'`, `{"token":"t"}`, "[3 1 3 1 3]"},
+		{`, cache: 'never'`, `{"token":"t"}`, "[3 3 3 3 3]"},
+		{`, ask: ['publish']`, `{}`, "[1 1 1 1 1]"},
 	} {
 		in(t, rooms+`, apiKeys: ['`+key+`'], auth: { webhook: 'http://hook.example/ask'`+c.set+` }`, aRoute, func(h *house) {
 			var n atomic.Int64
@@ -158,6 +160,8 @@ func TestWebhookCache(t *testing.T) {
 			visit()
 			visit()
 			<-time.After(2 * time.Minute)
+			visit()
+			h.call("disconnect", "not the key", `{"user":"ann"}`, 401, ``)
 			visit()
 			h.call("disconnect", key, `{"user":"ann"}`, 200, ``)
 			visit()
@@ -192,15 +196,49 @@ func TestAnswersBounded(t *testing.T) {
 	a := newAnswers(time.Minute)
 	now := time.Now()
 	for i := range 3 * maxAnswers {
-		a.add((&question{User: fmt.Sprint(i)}).key(), &verdict{}, now)
+		a.add((&question{User: fmt.Sprint(i)}).key(), &verdict{}, 0, now)
 		if len(a.known) > maxAnswers {
 			t.Fatal(len(a.known))
 		}
 	}
-	a.add((&question{User: "late"}).key(), &verdict{}, now.Add(time.Hour))
-	if _, ok := a.find((&question{User: "late"}).key(), now.Add(time.Hour)); !ok {
+	late := (&question{User: "late"}).key()
+	a.add(late, &verdict{}, 0, now.Add(time.Hour))
+	if v, _ := a.find(late, now.Add(time.Hour)); v == nil {
 		t.Error("the last one is not there")
 	}
+	_, asked := a.find(late, now)
+	a.clear()
+	a.add(late, &verdict{}, asked, now)
+	if v, _ := a.find(late, now); v != nil {
+		t.Error("what was asked before all was forgotten is remembered")
+	}
+}
+
+// TestWebhookRights: what the webhook allows is besides what the token does: of all that
+// match a name the longest counts.
+func TestWebhookRights(t *testing.T) {
+	in(t, rooms+`, auth: { webhook: 'http://hook.example/ask', ask: 'connect', `+jwt+` }`, aRoute, func(h *house) {
+		h.hook(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, `{"allow":true,"channels":{"closed:*":["subscribe"],"closed:ann:2":["publish"]},"expires":-1}`)
+		})
+		p, err := h.dial("/hub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.ask(`{"id":1,"hello":{}}`, `"expired"`)
+		p.ended(4401)
+	})
+	in(t, rooms+`, auth: { webhook: 'http://hook.example/ask', ask: 'connect', `+jwt+` }`, aRoute, func(h *house) {
+		h.hook(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, `{"allow":true,"channels":{"closed:*":["subscribe"],"closed:ann:2":["publish"]}}`)
+		})
+		p := h.hello(`{"token":"` + token(`{"sub":"ann","exp":`+in10()+`,"channels":{"closed:ann:*":["subscribe","publish"]}}`) + `"}`)
+		p.ask(`{"id":2,"subscribe":{"channel":"closed:1"}}`, `"subscribed"`)
+		p.ask(`{"id":3,"publish":{"channel":"closed:1","data":1}}`, `"forbidden"`)
+		p.ask(`{"id":4,"publish":{"channel":"closed:ann:1","data":1}}`, `"published"`)
+		p.ask(`{"id":5,"subscribe":{"channel":"closed:ann:2"}}`, `"forbidden"`)
+		p.ask(`{"id":6,"publish":{"channel":"closed:ann:2","data":1}}`, `"published"`)
+	})
 }
 
 // TestWebhookBusy: no more than so many questions are under way; who waits longer than
