@@ -99,7 +99,7 @@ func (l *Limits) fields() []field {
 			doc: "Frames of a received message; more end the connection with 1008."},
 		{name: "sendQueue", to: size(&l.SendQueue, math.MaxInt), def: `'256 KB'`,
 			doc: "Bytes that wait to be sent to one peer. A message of any size is taken into an empty queue; the limit concerns what waits behind it. " +
-				"`echo` stops reading instead; for others `webSockets.whenFull` says what happens."},
+				"`echo` stops reading instead; of `hub` the namespace's `whenSlow`, of others `webSockets.whenFull` says what happens."},
 		{name: "webSockets", to: count(&l.WebSockets), def: `'unlimited'`,
 			doc: "Open WebSockets of this route: one more gets 503 with `Retry-After`. A number that is inherited counts for each route by itself."},
 		{name: "webSocketsPerIP", to: count(&l.WebSocketsPerIP), def: `'unlimited'`,

@@ -97,3 +97,25 @@ func TestOwnSettings(t *testing.T) {
 	}
 	equal(t, "said", strings.Join(said, " "), "limits.head trustedProxies")
 }
+
+// TestSettingsOfHub: a namespace without a history says that it keeps nothing, and what
+// is secret is not shown.
+func TestSettingsOfHub(t *testing.T) {
+	s := parse(t, "site.json5", `{ hub: {
+		namespaces: { room: { history: { size: 5 } }, quiet: {} },
+		auth: { jwt: { keys: { kty: 'oct', k: 'hush' } }, webhook: 'http://me:hush@127.0.0.1/?hush' }, apiKeys: ['hush-hush-hush-hush'],
+	} }`)
+	got := map[string]string{}
+	for _, f := range s.OwnSettings() {
+		got[f.Key] = f.Value
+		if strings.Contains(f.Value, "hush") {
+			t.Errorf("%s: %s", f.Key, f.Value)
+		}
+	}
+	for key, want := range map[string]string{
+		"hub.namespaces.room.history.size": "5", "hub.namespaces.quiet.history": "nothing is kept", "hub.namespaces.quiet.history.size": "",
+		"hub.auth.jwt.keys": "(not shown)", "hub.apiKeys": "(not shown)",
+	} {
+		equal(t, key, got[key], want)
+	}
+}

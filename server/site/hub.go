@@ -23,13 +23,17 @@ type Hub struct {
 
 // A Namespace is the settings of the hub's channels of one namespace.
 type Namespace struct {
-	History struct {
-		Size Setting[int]           // messages; 0: none
-		Age  Setting[time.Duration] // may be Unlimited
-	}
+	History             History
 	Presence, JoinLeave Setting[bool]
-	Publish, Subscribe  Setting[string] // "nobody", "subscribers", "users" or "anyone"
+	Publish             Setting[string] // "nobody", "subscribers", "users" or "anyone"
+	Subscribe           Setting[string] // "nobody", "users" or "anyone"
 	WhenSlow            Setting[string] // "disconnect", "dropOldest" or "conflate"
+}
+
+// History says what a channel keeps; nothing if Size is not set.
+type History struct {
+	Size Setting[int]           // messages
+	Age  Setting[time.Duration] // may be Unlimited
 }
 
 // HubLimits are those of each connection to the hub.
@@ -104,7 +108,7 @@ func (l *HubLimits) fields() []field {
 
 func (a *HubAuth) fields() []field {
 	return []field{
-		{name: "jwt", to: nested{list: a.JWT.fields()},
+		{name: "jwt", to: nested{list: a.jwtFields()},
 			doc: "JSON Web Tokens, in the `hello` of the protocol or where `from` says. `sub` is the user, `channels` his rights, `info` what other members are shown."},
 		{name: "webhook", to: webhookURL(&a.Webhook), none: "none",
 			doc: "A URL that is asked by POST who may connect, subscribe and publish. If it does not answer, nobody may."},
@@ -117,27 +121,50 @@ func (a *HubAuth) fields() []field {
 	}
 }
 
+// jwtFields are those of tokens, but for roles, which the hub does not know.
+func (a *HubAuth) jwtFields() []field {
+	return slices.DeleteFunc(a.JWT.fields(), func(f field) bool { return f.name == "roles" })
+}
+
 func (ns *Namespace) fields() []field {
-	who := func(p *Setting[string]) binding { return word(p, "nobody", "subscribers", "users", "anyone") }
 	return []field{
-		{name: "history", to: nested{list: []field{
-			{name: "size", to: number(&ns.History.Size, 1, 1<<20), required: true, none: "1000",
-				doc: "How many messages of each channel are kept."},
-			{name: "age", to: duration(&ns.History.Age), def: `'unlimited'`,
-				doc: "How long."},
-		}}, doc: "What a channel keeps for those who come, or come back: without it nothing."},
+		{name: "history", to: historyBinding{&ns.History}, none: "nothing is kept",
+			doc: "What a channel keeps for those who come, or come back."},
 		{name: "presence", to: boolean(&ns.Presence), def: `false`,
 			doc: "Who is subscribed can be asked for."},
 		{name: "joinLeave", to: boolean(&ns.JoinLeave), def: `false`,
 			doc: "Subscribers are told who comes and goes."},
-		{name: "publish", to: who(&ns.Publish), def: `'subscribers'`,
+		{name: "publish", to: word(&ns.Publish, "nobody", "subscribers", "users", "anyone"), def: `'subscribers'`,
 			doc: "Who may publish: `'users'` are those who have a name. Rights in a token, and the API's keys, allow more."},
-		{name: "subscribe", to: who(&ns.Subscribe), def: `'anyone'`,
-			doc: "Who may subscribe, and see history and presence."},
+		{name: "subscribe", to: word(&ns.Subscribe, "nobody", "users", "anyone"), def: `'anyone'`,
+			doc: "Who may subscribe, and see history and presence. Rights in a token allow more."},
 		{name: "whenSlow", to: word(&ns.WhenSlow, "disconnect", "dropOldest", "conflate"), def: `'disconnect'`,
 			doc: "What happens to a subscriber that does not take messages: its connection ends with 4001, and it resumes; or the oldest that wait are dropped; " +
 				"or of those with the same key all but the newest. It is told what is lost."},
 	}
+}
+
+// A historyBinding reads an object.
+type historyBinding struct{ h *History }
+
+func (historyBinding) what() string { return "object" }
+
+func (b historyBinding) fields() []field {
+	return []field{
+		{name: "size", to: number(&b.h.Size, 1, 1<<20), required: true, none: "1000",
+			doc: "How many messages of each channel are kept."},
+		{name: "age", to: duration(&b.h.Age), def: `'unlimited'`,
+			doc: "How long."},
+	}
+}
+
+func (b historyBinding) read(d *decoder, n *Node) { d.object(n, b.fields()) }
+
+func (b historyBinding) tell(key, none string) []InForce {
+	if !b.h.Size.Set() {
+		return []InForce{{Key: key, Value: none}}
+	}
+	return told(key, b.fields())
 }
 
 // namespaces binds the settings of each namespace.
@@ -160,9 +187,6 @@ func (b namespaces) read(d *decoder, n *Node) {
 		} else if !m.Value.bad {
 			d.defaults(ns.fields())
 			d.object(m.Value, ns.fields())
-			if ns.Subscribe.Value == "subscribers" {
-				d.failAt(ns.Subscribe.From, "only who is subscribed could subscribe", "'nobody', 'users' or 'anyone' is wanted")
-			}
 		}
 		all[m.Name] = ns
 		d.path.pop(mark)
@@ -171,9 +195,7 @@ func (b namespaces) read(d *decoder, n *Node) {
 }
 
 func (namespaces) schema() keywords {
-	one := objectSchema(new(Namespace).fields())
-	one["properties"].(keywords)["subscribe"].(keywords)["enum"] = []string{"nobody", "users", "anyone"}
-	return keywords{"type": "object", "additionalProperties": one}
+	return keywords{"type": "object", "additionalProperties": objectSchema(new(Namespace).fields())}
 }
 
 func (b namespaces) tell(key, none string) []InForce {
@@ -235,9 +257,9 @@ func webhookURL(p *Setting[Webhook]) binding {
 			u, err := url.Parse(s)
 			switch {
 			case err != nil, u.Host == "", u.Scheme != "http" && u.Scheme != "https":
-				return problem(quote(s)+" is not a URL", "write it such as 'http://127.0.0.1:9000/hub'")
+				return problem("this is not a URL", "write it such as 'http://127.0.0.1:9000/hub'") // it is not shown: it may hold a password
 			case strings.Contains(s, "#"):
-				return problem(quote(s)+" has a fragment", "nobody would see it: leave out what begins with #")
+				return problem("this URL has a fragment", "nobody would see it: leave out what begins with #")
 			}
 			return nil
 		})

@@ -31,8 +31,12 @@ const example = `{
         { match: '/echo', handler: 'echo', webSockets: { protocol: 'chat' } },
         { match: '/old/{page}', handler: 'redirect', redirect: { to: '/new/${page}', status: 308 } },
         { match: '/health', handler: 'respond', respond: { body: 'fine' } },
+        { match: '/hub/', handler: 'hub' },
         { match: '/', handler: 'static', static: { directory: './public' } },
     ],
+
+    // What the handler hub leads to: the channels room:1, room:lobby and so on.
+    hub: { namespaces: { room: { history: { size: 1000, age: '10 min' }, presence: true } } },
 }
 `
 
@@ -75,11 +79,12 @@ func reference() string {
 	return b.String()
 }
 
-// table writes a row for each entry that is wanted and no mere group.
+// table writes a row for each entry that is wanted, but for groups that mean nothing
+// by themselves.
 func table(b *strings.Builder, list []entry, wanted func(entry) bool) {
 	b.WriteString("| key | values | default | meaning |\n|---|---|---|---|\n")
 	for _, e := range list {
-		if _, isGroup := e.to.(nested); isGroup || !wanted(e) {
+		if _, isGroup := e.to.(nested); isGroup && !strings.Contains(e.path, ".") || !wanted(e) {
 			continue
 		}
 		def := e.none

@@ -110,7 +110,6 @@ hub.auth.jwt.issuer    | TestClaims | TestClaims | TestClaims | -
 hub.auth.jwt.audience  | TestHB24_Tokens | TestClaims | TestClaims | -
 hub.auth.jwt.leeway    | TestHB6_Expiry | TestClaims | TestClaims | -
 hub.auth.jwt.from      | TestRouteUser | TestAU10_AU18_Tokens | - | -
-hub.auth.jwt.roles     | TestTokenRoles | TestTokenRoles | - | -
 hub.auth.webhook       | TestAU10_AU18_Tokens | TestWebhook | TestAU19_AU20_WebhookFails | -
 hub.auth.ask           | TestWebhook | TestWebhookCache | - | -
 hub.auth.timeout       | TestAU19_AU20_WebhookFails | TestAU19_AU20_WebhookFails | TestAU19_AU20_WebhookFails | -

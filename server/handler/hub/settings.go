@@ -31,7 +31,7 @@ func (h *Hub) newSettings(s *site.Hub) (*settings, error) {
 		set.tokens, err = auth.NewTokens(&auth.JWT{
 			File: j.Keys.Value.File, Keys: j.Keys.Value.Text,
 			Algorithms: j.Algorithms.Value, Issuer: j.Issuer.Value, Audience: j.Audience.Value,
-			Leeway: j.Leeway.Value, From: j.Sources.Value, Roles: j.Roles.Value,
+			Leeway: j.Leeway.Value, From: j.Sources.Value,
 		}, h.reread)
 		if err != nil {
 			return nil, j.Keys.From.Errorf("%v", err)
