@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/hub/client"
@@ -26,15 +25,23 @@ type hubCommands struct {
 	Top       hubTop       `cmd:""`
 }
 
-// urlBehind puts the URL of "hub URL COMMAND" behind the command.
+// urlBehind puts the command of "hub URL COMMAND" in front of the URL. Where there is
+// none the URL is not what is wrong.
 func urlBehind(args []string) []string {
-	known := []string{"subscribe", "publish", "presence", "history", "top"}
-	if len(args) < 3 || slices.Contains(known, args[1]) || !slices.Contains(known, args[2]) {
+	known := func(a string) bool {
+		return slices.Contains([]string{"subscribe", "publish", "presence", "history", "top"}, a)
+	}
+	if len(args) < 2 || known(args[1]) {
 		return args
 	}
-	swapped := slices.Clone(args)
-	swapped[1], swapped[2] = args[2], args[1]
-	return swapped
+	url, rest := args[1], args[2:]
+	switch i := slices.IndexFunc(rest, known); {
+	case i >= 0:
+		return slices.Concat(args[:1], []string{rest[i], url}, rest[:i], rest[i+1:])
+	case strings.Contains(url, "://"):
+		return slices.Concat(args[:1], rest)
+	}
+	return args
 }
 
 // hubAt is a hub, and how it is reached.
@@ -300,8 +307,8 @@ func positionOf(text string) (*proto.Position, error) {
 
 type hubPublish struct {
 	hubAt
-	Channel string `arg:""`
-	Data    string `arg:"" optional:""`
+	Channel string  `arg:""`
+	Data    *string `arg:"" optional:""` // may be empty
 	Key     string
 	Text    bool
 }
@@ -312,8 +319,8 @@ func (c *hubPublish) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	defer m.Close()
-	if c.Data != "" {
-		return c.publish(m, []byte(c.Data))
+	if c.Data != nil {
+		return c.publish(m, []byte(*c.Data))
 	}
 	in := newReader(p.Stdin)
 	for {
@@ -432,6 +439,3 @@ func (c *hubHistory) Run(ctx context.Context, p *Program) error {
 	}
 	return nil
 }
-
-// every is how often top looks by default.
-const every = 2 * time.Second

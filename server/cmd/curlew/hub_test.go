@@ -61,6 +61,10 @@ func TestHubPublish(t *testing.T) {
 	want("lines", code, out, errs, 0, `"offset":2}}`, `"offset":3}}`)
 	code, out, errs = run(t.Context(), strings.NewReader("four\n"), "hub", url, "publish", "room:1", "--text")
 	want("a text", code, out, errs, 0, `"offset":4}}`)
+	code, out, errs = run(t.Context(), none, "hub", url, "publish", "room:2", "", "--text")
+	want("an empty text", code, out, errs, 0, `"offset":1}}`)
+	code, out, errs = run(t.Context(), none, "hub", url, "publish", "room:2", "")
+	want("nothing", code, out, errs, 2, `JSON is wanted`)
 	code, out, errs = run(t.Context(), none, "hub", url, "publish", "room:1", "five")
 	want("no JSON", code, out, errs, 2, `five: JSON is wanted; --text takes it as a text`)
 	code, out, errs = run(t.Context(), none, "hub", url, "publish", "news:1", "5")
@@ -148,6 +152,10 @@ func TestHubRefused(t *testing.T) {
 		{[]string{url, "subscribe", "room:1", "--count", "-1"}, 2, "--count"},
 		{[]string{url, "top", "--key", "wrong"}, 1, "unauthorized"},
 		{[]string{url, "top"}, 2, "--key"},
+		{[]string{url}, 2, `expected one of "subscribe"`},
+		{[]string{url, "say", "room:1"}, 2, "unexpected argument say"},
+		{[]string{"say", url, "room:1"}, 2, "unexpected argument say"},
+		{[]string{url, "--token", "x", "history", "room:1"}, 1, "4501: not authorized"},
 		{[]string{url, "top", "--key", "x", "--every", "1ms"}, 2, "--every"},
 		{[]string{front.URL + "/other", "top", "--key", "x"}, 1, "is there a hub at"},
 	} {
@@ -166,7 +174,7 @@ func TestHubTop(t *testing.T) {
 		t.Fatal(err)
 	}
 	none := strings.NewReader("")
-	code, out, errs := run(t.Context(), none, "hub", url, "top", "--key", "@"+file, "--every", "100ms", "--count", "2")
+	code, out, errs := run(t.Context(), none, "hub", url+"/?a=b", "top", "--key", "@"+file, "--every", "100ms", "--count", "2")
 	if code != 0 || strings.Count(out, "\n") != 2 || !strings.Contains(out, `"clients":0,"channels":0,"published":0`) || errs != "" {
 		t.Errorf("%d %s %s", code, out, errs)
 	}

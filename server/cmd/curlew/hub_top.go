@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,9 @@ type hubTop struct {
 	Count   int
 	Busiest int `default:"20"`
 }
+
+// every is how often top looks by default.
+const every = 2 * time.Second
 
 // maxPages is how many calls top makes for channels each time.
 const maxPages = 20
@@ -45,7 +49,12 @@ func (c *hubTop) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
-	a := &api{url: "http" + strings.TrimPrefix(strings.TrimPrefix(strings.TrimRight(c.URL, "/"), "http"), "ws"), key: key, header: dial.Header}
+	at, err := url.Parse(c.URL)
+	if err != nil {
+		return wrongUsage{err}
+	}
+	at.Scheme = "http" + strings.TrimPrefix(strings.TrimPrefix(at.Scheme, "http"), "ws")
+	a := &api{url: at, key: key, header: dial.Header}
 	proxy := dial.Proxy
 	if proxy == nil {
 		proxy = http.ProxyFromEnvironment
@@ -88,9 +97,10 @@ func (c *hubTop) Run(ctx context.Context, p *Program) error {
 
 // An api is that of a hub over HTTP.
 type api struct {
-	url, key string
-	header   http.Header
-	client   *http.Client
+	url    *url.URL
+	key    string
+	header http.Header
+	client *http.Client
 }
 
 // call makes a call and reads the answer into one.
@@ -99,7 +109,7 @@ func (a *api) call(ctx context.Context, name string, ask, answer any) error {
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url+"/"+name, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url.JoinPath(name).String(), bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -120,7 +130,7 @@ func (a *api) call(ctx context.Context, name string, ask, answer any) error {
 		if json.Unmarshal(text, &e) == nil && e.Error != nil {
 			return fmt.Errorf("%s: %d: %w", name, got.StatusCode, e.Error)
 		}
-		return fmt.Errorf("%s: the server answers %d: is there a hub at %s?", name, got.StatusCode, a.url)
+		return fmt.Errorf("%s: the server answers %d: is there a hub at %s?", name, got.StatusCode, a.url.Redacted())
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return fmt.Errorf("%s: the answer is not that of a hub", name)
