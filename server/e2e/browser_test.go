@@ -42,17 +42,19 @@ var codes = [][2]string{
 
 // A run is one of browser.mjs, or of another driver, which knows only some of it.
 type run struct {
-	Chromium string      `json:"chromium"`
-	Shots    string      `json:"shots"`
-	Page     string      `json:"page"`    // for hub.mjs: the demo site
-	Through  []way       `json:"through"` // for proxies.mjs
-	Again    string      `json:"again"`   // for hub.mjs: a demo site that is started again
-	Readme   string      `json:"readme"`  // for hub.mjs: the README's
-	Codes    [][2]string `json:"codes"`
-	File     string      `json:"file"`   // of 5 MB
-	Big      string      `json:"big"`    // of a byte more than the demo takes
-	Visits   []visit     `json:"visits"` // at the same time
-	Last     visit       `json:"last"`   // then
+	Browser string      `json:"browser"`
+	Program string      `json:"program"`
+	All     bool        `json:"all"` // for hub.mjs and proxies.mjs: not only what matters most
+	Shots   string      `json:"shots"`
+	Page    string      `json:"page"`    // for hub.mjs: the demo site
+	Through []way       `json:"through"` // for proxies.mjs
+	Again   string      `json:"again"`   // for hub.mjs: a demo site that is started again
+	Readme  string      `json:"readme"`  // for hub.mjs: the README's
+	Codes   [][2]string `json:"codes"`
+	File    string      `json:"file"`   // of 5 MB
+	Big     string      `json:"big"`    // of a byte more than the demo takes
+	Visits  []visit     `json:"visits"` // at the same time
+	Last    visit       `json:"last"`   // then
 }
 
 // A visit is to one site; its parts come one after the other.
@@ -62,11 +64,23 @@ type visit struct {
 	Parts []string `json:"parts"`
 }
 
+// Browsers, and what they are called where.
+const chromium, firefox = "Chromium", "Firefox"
+
+var programs = map[string][]string{
+	chromium: {"chromium", "chromium-browser", "google-chrome"},
+	firefox:  {"firefox-esr", "firefox"},
+}
+
+// all says that Firefox shall do everything too, and that cutting cuts as late as it
+// might: CURLEW_CONFORM=all.
+func all() bool { return os.Getenv("CURLEW_CONFORM") == "all" }
+
 // browse runs a driver with r, each step as a subtest. What it asks for is in asked.
 func browse(t *testing.T, driver string, r run, asked map[string]func()) {
 	t.Helper()
 	node := testenv.Need(t, "node")
-	r.Chromium = testenv.Need(t, "chromium", "chromium-browser", "google-chrome")
+	r.Program = testenv.Need(t, programs[r.Browser]...)
 	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
 		testenv.Missing(t, "the npm packages of server/e2e are not installed; make deps brings them")
 	}
@@ -146,7 +160,8 @@ func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	talk := []string{"conversation"}
 	browse(t, "browser.mjs", run{
-		Codes: codes, File: randomFile(t, dir, 5<<20), Big: randomFile(t, dir, 16<<20+1),
+		Browser: chromium,
+		Codes:   codes, File: randomFile(t, dir, 5<<20), Big: randomFile(t, dir, 16<<20+1),
 		Visits: []visit{
 			{"plain", demoSite(t, false) + "/", talk},
 			{"TLS", demoSite(t, true) + "/", talk},

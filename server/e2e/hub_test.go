@@ -16,15 +16,23 @@ import (
 func TestHubPages(t *testing.T) {
 	testenv.Need(t, "node")
 	program := build(t)
-	demo, again, readme := start(t, program, "127.0.0.1:0"), start(t, program, "127.0.0.1:0"), start(t, program, "127.0.0.1:0", readmeSite(t))
-	r := run{Page: demo.page, Again: again.page, Readme: readme.page}
-	browse(t, "hub.mjs", r, map[string]func(){
-		"stop":  func() { again.stop(); again.wait() },
-		"start": func() { again = start(t, program, strings.Trim(strings.TrimPrefix(r.Again, "http:"), "/")) },
-	})
-	for _, s := range []*served{demo, again, readme} {
-		s.stop()
-		s.wait()
+	browsers := []string{chromium}
+	if all() {
+		browsers = append(browsers, firefox)
+	}
+	for _, browser := range browsers {
+		t.Run(browser, func(t *testing.T) {
+			demo, again, readme := start(t, program, "127.0.0.1:0"), start(t, program, "127.0.0.1:0"), start(t, program, "127.0.0.1:0", readmeSite(t))
+			r := run{Browser: browser, All: all(), Page: demo.page, Again: again.page, Readme: readme.page}
+			browse(t, "hub.mjs", r, map[string]func(){
+				"stop":  func() { again.stop(); again.wait() },
+				"start": func() { again = start(t, program, strings.Trim(strings.TrimPrefix(r.Again, "http:"), "/")) },
+			})
+			for _, s := range []*served{demo, again, readme} {
+				s.stop()
+				s.wait()
+			}
+		})
 	}
 }
 

@@ -1,18 +1,22 @@
-// Drives the chat and the connection page in a real Chromium through proxies that let
-// no WebSocket pass, hold answers back or cut connections off. Its argument is
-// {chromium, through}, see proxies_test.go.
+// Drives the chat and the connection page in a real browser through proxies that let
+// no WebSocket pass, hold answers back or cut connections off, see proxies_test.go. In
+// Firefox, unless all is wanted, it is the chat.
 
 import { args, browser, end, stepsOf, want } from './steps.mjs';
 
 const context = ({ proxy }) => browser.newContext(proxy ? { proxy: { server: proxy, bypass: '<-loopback>' } } : {});
 
-// open opens a page as somebody else. Where connections are cut off that may take
-// some attempts.
+// open opens a page as somebody else. Where connections are cut off that may take some
+// attempts.
 async function open(way, name) {
   const page = await (await context(way)).newPage();
-  for (let left = way.cut ? 5 : 0; ; left--) {
+  let cut = false;
+  page.on('requestfailed', (r) => { cut ||= r.url().endsWith('.js'); });
+  for (let left = way.cut ? 20 : 0; ; left--) {
+    cut = false;
     try {
       await page.goto(way.page + name, { timeout: 40_000 });
+      if (cut) throw new Error('a script could not be loaded');
       await page.locator('#status', { hasText: 'Connected' }).waitFor({ timeout: way.cut ? 10_000 : 40_000 });
       return page;
     } catch (err) {
@@ -58,7 +62,7 @@ async function chat(step, way) {
 async function numbers(step, way) {
   await step('no number is lost, none comes twice', async () => {
     const page = await open(way, 'connection.html');
-    if (!way.cut) want('WebSocket', (await page.locator('#transport').textContent()).includes('WebSocket'), false);
+    if (!way.cut) want('WebSocket', (await page.locator('#transport').textContent()).includes('WebSocket'), way.upgrades);
     const counts = async () => {
       const text = await page.locator('#counts').textContent();
       return Object.fromEntries([...text.matchAll(/(\d+) (\w+)/g)].map(([, n, name]) => [name, Number(n)]));
@@ -75,7 +79,7 @@ async function numbers(step, way) {
 
 await Promise.all(args.through.map(async (way, i) => {
   const step = stepsOf(way.name);
-  await chat(step, { ...way, room: `proxies-${i}` });
-  await numbers(step, way);
+  await chat(step, { ...way, room: `${args.browser}-${i}` });
+  if (args.all || args.browser === 'Chromium') await numbers(step, way);
 }));
 await end();

@@ -18,10 +18,11 @@ import (
 
 // A way is one from the browser to the demo site.
 type way struct {
-	Name  string `json:"name"`
-	Page  string `json:"page"`
-	Proxy string `json:"proxy"` // that the browser is told of
-	Cut   bool   `json:"cut"`   // connections are cut off; upgrades pass
+	Name     string `json:"name"`
+	Page     string `json:"page"`
+	Proxy    string `json:"proxy"`    // that the browser is told of
+	Upgrades bool   `json:"upgrades"` // they pass
+	Cut      bool   `json:"cut"`      // connections are cut off
 }
 
 // nginxConf is what most have: no upgrade passes. Host has to be the one that the page
@@ -63,9 +64,9 @@ shared_memory_locking off
 shutdown_lifetime 0 seconds
 `
 
-// Two tabs chat, and numbers arrive, through proxies that let no WebSocket pass, hold
-// answers back or cut every connection off: nothing is lost, nothing comes twice, and
-// all is in order.
+// Two tabs chat, and numbers arrive, through nothing and through proxies that let no
+// WebSocket pass, hold answers back or cut every connection off: nothing is lost, nothing
+// comes twice, and all is in order.
 func TestHubBehindProxies(t *testing.T) {
 	testenv.Need(t, "node")
 	demo := start(t, build(t), "127.0.0.1:0")
@@ -73,13 +74,19 @@ func TestHubBehindProxies(t *testing.T) {
 	nginx := func(more string) string {
 		return "http://" + front(t, "nginx.conf", nginxConf, backend, more, "nginx", "-e", "stderr", "-c") + "/"
 	}
-	browse(t, "proxies.mjs", run{Through: []way{
+	ways := []way{
+		{Name: "nothing", Page: demo.page, Upgrades: true},
 		{Name: "nginx", Page: nginx("")},
 		{Name: "nginx holding back", Page: nginx("proxy_ignore_headers X-Accel-Buffering;")},
 		{Name: "haproxy", Page: "http://" + front(t, "haproxy.cfg", haproxyConf, backend, "", "haproxy", "-db", "-f") + "/"},
 		{Name: "squid", Page: demo.page, Proxy: "http://" + front(t, "squid.conf", squidConf, backend, "", "squid", "-n", fmt.Sprintf("curlew%d", os.Getpid()), "-N", "-f")},
-		{Name: "cutting", Page: "http://" + cutting(t, backend) + "/", Cut: true},
-	}}, nil)
+		{Name: "cutting", Page: "http://" + cutting(t, backend) + "/", Upgrades: true, Cut: true},
+	}
+	for _, browser := range []string{chromium, firefox} {
+		t.Run(browser, func(t *testing.T) {
+			browse(t, "proxies.mjs", run{Browser: browser, All: all(), Through: ways}, nil)
+		})
+	}
 	demo.stop()
 	demo.wait()
 }
@@ -137,10 +144,9 @@ func front(t *testing.T, file, conf, backend, more string, program string, args 
 	}
 }
 
-// cutAfter is how long a connection lives that is cut off: 5 s with
-// CURLEW_CONFORM=all, else less.
+// cutAfter is how long a connection lives that is cut off.
 func cutAfter() time.Duration {
-	if os.Getenv("CURLEW_CONFORM") == "all" {
+	if all() {
 		return 5 * time.Second
 	}
 	return time.Second

@@ -1,31 +1,9 @@
-// Reads a report of curlew conform in a real Chromium as a person would. Its
-// argument is one line of JSON: {chromium, page}; it prints one line of JSON for each
-// step: {name, error, ms}.
+// Reads a report of curlew conform in a real browser as a person would. Its argument is
+// {browser, program, page}, see browser_test.go.
 
-import { chromium } from 'playwright-core';
+import { args, browser, end, stepsOf, want } from './steps.mjs';
 
-const args = JSON.parse(process.argv[2]);
-const browser = await chromium.launch({
-  executablePath: args.chromium,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-});
-
-async function step(name, f) {
-  const began = Date.now();
-  let error = '';
-  try {
-    await f();
-  } catch (err) {
-    error = String(err?.stack ?? err);
-  }
-  console.log(JSON.stringify({ name, error, ms: Date.now() - began }));
-}
-
-function want(what, got, wanted) {
-  if (JSON.stringify(got) !== JSON.stringify(wanted)) {
-    throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(wanted)}`);
-  }
-}
+const step = stepsOf('');
 
 async function open(options) {
   const page = await (await browser.newContext(options)).newPage();
@@ -106,4 +84,4 @@ for (const colorScheme of ['light', 'dark']) {
     want('complaints', phone.complaints, []);
   });
 }
-await browser.close();
+await end();

@@ -2,15 +2,21 @@
 // driver's argument is one line of JSON; it prints one line of JSON for each step:
 // {name, error, ms}. A step that fails does not keep the next ones from being tried.
 
-import { chromium } from 'playwright-core';
+import { chromium, firefox } from 'playwright-core';
 import { createInterface } from 'node:readline';
 
 export const args = JSON.parse(process.argv[2]);
 
-export const browser = await chromium.launch({
-  executablePath: args.chromium,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-});
+// The browser, which stands for a person each time it gives a new context. Firefox is the
+// one that everybody has, over WebDriver BiDi; it takes a proxy to this machine itself only
+// if told so.
+export const browser = args.browser === 'Firefox'
+  ? await firefox.launch({
+    channel: 'moz-firefox',
+    executablePath: args.program,
+    firefoxUserPrefs: { 'network.proxy.allow_hijacking_localhost': true, 'security.sandbox.content.level': 0 },
+  })
+  : await chromium.launch({ executablePath: args.program, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
 
 // stepsOf returns the function that reports the steps of a part.
 export const stepsOf = (part) => async (name, f) => {
