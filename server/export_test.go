@@ -95,7 +95,7 @@ func Issuers(s *Server) (active, resting []string) {
 
 // NewOwners returns what asks a guard whose the credentials of a request are.
 func NewOwners(g *auth.Guard) func(*http.Request) (string, bool) {
-	return (&owners{guard: g, names: make(map[auth.Digest]string)}).of
+	return (&owners{knower: guarding{g}, names: make(map[auth.Digest]string)}).of
 }
 
 // Sessions returns how many sessions of the fallback there are.

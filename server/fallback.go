@@ -15,14 +15,14 @@ import (
 // carried gives the WebSockets of a route's handler over plain HTTP too. An open
 // comes by all that a handshake comes by: h is the whole of it. Requests of a session
 // do not: to know the session is to be allowed.
-func (g *generation) carried(r *site.Route, h http.Handler, guard *auth.Guard) http.Handler {
+func (g *generation) carried(r *site.Route, h http.Handler, known knower) http.Handler {
 	o := route.Options(r)
 	set := &fallback.Options{
 		Origins: o.Origins, InsecureAnyOrigin: o.InsecureAnyOrigin, Sessions: &g.server.sessions,
 		Client: func(r *http.Request) string { return route.Client(r).String() },
 	}
-	if guard != nil {
-		set.User = (&owners{guard: guard, names: make(map[auth.Digest]string)}).of
+	if known != nil {
+		set.User = (&owners{knower: known, names: make(map[auth.Digest]string)}).of
 	}
 	h = fallback.Handler(h, set)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,11 +94,43 @@ func (a *answer) carries(r *http.Request) {
 	}
 }
 
+// A knower knows users by what requests carry. A handler may be one, for users whom
+// auth does not know.
+type knower interface {
+	// Credentials are those of auth.Guard.
+	Credentials(r *http.Request) (d auth.Digest, any bool)
+
+	// User returns the name of the user, which may be empty, and whether it is one. It
+	// leaves the request as it is.
+	User(r *http.Request) (name string, ok bool)
+}
+
+// knowerOf returns who knows the users of a handler behind a guard, either of which may
+// be nil or none.
+func knowerOf(guard *auth.Guard, h http.Handler) knower {
+	if guard != nil {
+		return guarding{guard}
+	}
+	known, _ := h.(knower)
+	return known
+}
+
+// guarding is a knower.
+type guarding struct{ *auth.Guard }
+
+func (g guarding) User(r *http.Request) (name string, ok bool) {
+	user, no := g.Check(r.Clone(r.Context()), route.Client(r))
+	if no != nil {
+		return "", false
+	}
+	return user.Name, true
+}
+
 // owners knows whose the credentials are that come along with requests of sessions,
 // and remembers it: a poll is not to cost what a password does. Nothing depends on
 // that they are still good, as a request may leave them out.
 type owners struct {
-	guard *auth.Guard
+	knower
 
 	mu    sync.Mutex
 	names map[auth.Digest]string
@@ -109,7 +141,7 @@ const maxOwners = 4096
 
 // of is the User of fallback.Options. A token may be of a user without a name.
 func (o *owners) of(r *http.Request) (name string, any bool) {
-	d, any := o.guard.Credentials(r)
+	d, any := o.Credentials(r)
 	if !any {
 		return "", false
 	}
@@ -119,11 +151,10 @@ func (o *owners) of(r *http.Request) (name string, any bool) {
 	if ok {
 		return name, true
 	}
-	user, no := o.guard.Check(r.Clone(r.Context()), route.Client(r))
-	if no != nil {
+	if name, ok = o.User(r); !ok {
 		return "", true
 	}
-	name = "user " + user.Name
+	name = "user " + name
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.names) >= maxOwners {

@@ -128,12 +128,12 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	headers, times := r.Headers, &r.Timeouts
+	headers, times, known := r.Headers, &r.Timeouts, knowerOf(users, h)
 	h = authenticated(h, users)
 	h = guarded(limited(h, r.Timeouts.Request.Value), g.rateOf(routeKey(r), &r.Access.Rate).admit)
 	carried := sockets && r.Fallback.Value
 	if carried {
-		h = g.carried(r, h, users)
+		h = g.carried(r, h, known)
 	}
 	h = guarded(h, addressesOf(&r.Access))
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 type Tokens struct {
 	v    *verifier
 	from []source
+	salt [16]byte // of digests
 }
 
 // NewTokens reads the keys. reread is that of Options.
@@ -25,8 +27,10 @@ func NewTokens(o *JWT, reread func(file string, err error)) (*Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, err := parseSources(o.From)
-	return &Tokens{v, from}, err
+	t := &Tokens{v: v}
+	rand.Read(t.salt[:])
+	t.from, err = parseSources(o.From)
+	return t, err
 }
 
 // Take takes the token out of a request, as Guard.Check does; "" without one.

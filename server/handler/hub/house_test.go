@@ -221,6 +221,17 @@ func (h *house) do(method, path, body string, fields ...string) *http.Response {
 	return a
 }
 
+// hangUp makes a GET whose answer nobody waits for, and returns what gives it up.
+func (h *house) hangUp(path string) func() {
+	ctx, giveUp := context.WithCancel(context.Background())
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://example.com"+path, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	go (&http.Transport{DialContext: h.network.DialContext, DisableKeepAlives: true}).RoundTrip(r)
+	return giveUp
+}
+
 // call makes a call of the API and wants a status, and an answer with a text.
 func (h *house) call(name, key, body string, status int, want string) {
 	h.t.Helper()

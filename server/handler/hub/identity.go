@@ -75,6 +75,27 @@ func (s *settings) connect(ctx context.Context, r *http.Request, token string) (
 	return who, nil
 }
 
+// Credentials and User tell of the token of a request. The server asks whether requests
+// of the fallback are of the user who has opened the session.
+func (e *entrance) Credentials(r *http.Request) (d auth.Digest, any bool) {
+	if e.set.tokens == nil {
+		return d, false
+	}
+	return e.set.tokens.Credentials(r)
+}
+
+func (e *entrance) User(r *http.Request) (name string, ok bool) {
+	token, err := e.set.tokens.Take(r.Clone(r.Context()))
+	if err != nil {
+		return "", false
+	}
+	user, _, err := e.set.tokens.Verify(token, time.Now())
+	if err != nil {
+		return "", false
+	}
+	return user.Name, true
+}
+
 // bearer returns the token of Authorization.
 func bearer(r *http.Request) string {
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -184,6 +185,40 @@ func TestHB6_RouteUserExpires(t *testing.T) {
 			t.Errorf("events ended after %v", d)
 		}
 		p.ended(4401)
+	})
+}
+
+// TestFB2_WhoUsesASession: who says by a token of the hub who he is must be the user of
+// the session; to know its name is enough, as ever, without.
+func TestFB2_WhoUsesASession(t *testing.T) {
+	in(t, rooms+`, auth: { `+strings.Replace(jwt, "} }", "}, from: ['cookie:s', 'query:t'] }", 1)+` }`, aRoute, func(h *house) {
+		ann, again, bob := token(`{"sub":"ann","exp":`+in10()+`}`), token(`{"sub":"ann","jti":"2","exp":`+in10()+`}`), token(`{"sub":"bob","exp":`+in10()+`}`)
+		open := func(fields ...string) string {
+			a := h.do("POST", "/hub?curlew=open&protocol=curlew.v1", "", fields...)
+			defer a.Body.Close()
+			var s struct{ Session string }
+			if err := json.NewDecoder(a.Body).Decode(&s); err != nil || s.Session == "" {
+				t.Fatal(a.Status, err)
+			}
+			return s.Session
+		}
+		anns, nobodys := open("Cookie", "s="+ann), open()
+		for _, c := range []struct {
+			session, query, cookie string
+			want                   int
+		}{
+			{anns, "", "", 204}, {anns, "", ann, 204}, {anns, "", again, 204}, {anns, "t=" + ann + "&", "", 204}, {anns, "", bob, 403},
+			{anns, "t=" + bob + "&", "", 403}, {anns, "", "x", 403}, {nobodys, "", "", 204}, {nobodys, "", bob, 403},
+		} {
+			var fields []string
+			if c.cookie != "" {
+				fields = []string{"Cookie", "s=" + c.cookie}
+			}
+			a := h.do("GET", "/hub?"+c.query+"curlew="+c.session+"&at=0&mode=poll&wait=0", "", fields...)
+			if a.Body.Close(); a.StatusCode != c.want {
+				t.Errorf("%+v: %d", c, a.StatusCode)
+			}
+		}
 	})
 }
 

@@ -172,7 +172,9 @@ func (w *webhook) decide(ctx context.Context, q *question, refusal string) (*ver
 	v, asked := w.answers.find(key, now)
 	if v == nil {
 		var err error
-		if v, err = w.ask(ctx, q); err != nil {
+		if v, err = w.ask(ctx, q); err != nil && ctx.Err() != nil {
+			return nil, err // who wanted to know has gone
+		} else if err != nil {
 			return nil, w.unavailable(q.Event, err)
 		}
 		if q.Event != "publish" {

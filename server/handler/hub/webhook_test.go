@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"curlew.example/curlew"
@@ -132,6 +133,28 @@ func TestAU19_AU20_WebhookFails(t *testing.T) {
 	if n := read.Load(); n > 4<<20 {
 		t.Errorf("%d bytes were taken of a long answer", n)
 	}
+}
+
+// TestWebhookAskerGone: that a client does not wait for the answer is no fault of the
+// webhook's.
+func TestWebhookAskerGone(t *testing.T) {
+	in(t, rooms+asked, aRoute, func(h *house) {
+		came, ended := make(chan bool), make(chan bool)
+		h.hook(func(_ http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			came <- true
+			<-r.Context().Done()
+			ended <- true
+		})
+		a := h.hangUp("/hub/events?channel=room:1")
+		<-came
+		a()
+		<-ended
+		synctest.Wait()
+		if strings.Contains(h.log.String(), "webhook") {
+			t.Errorf("the log: %s", h.log)
+		}
+	})
 }
 
 // TestWebhookCache: an answer holds for the same credentials and channel and for its
