@@ -217,7 +217,7 @@ func TestCF5_Secrets(t *testing.T) {
 func TestCF6_CF17_Warnings(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	files := map[string]string{"users": "ann:$2y$04$uFb3yb6MAM8wfnkN3RcjKuQ0Ql2O6wT8G0p5SbsZPdRAU4Q0Kb3oq\n", "secret": tokenSecret}
+	files := map[string]string{"users": "ann:$2y$04$uFb3yb6MAM8wfnkN3RcjKuQ0Ql2O6wT8G0p5SbsZPdRAU4Q0Kb3oq\n", "secret": tokenSecret, "keys": "0123456789abcdef\n"}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -238,11 +238,12 @@ func TestCF6_CF17_Warnings(t *testing.T) {
 		return log.String()
 	}
 	byFile := `{ auth: { basic: { users: 'users' }, jwt: { keys: 'secret' } }, routes: [{ handler: 'echo' }, { match: '/x', handler: 'echo' }] }`
-	for text, wants := range map[string][]string{byFile: {"hashes of passwords", "secret of tokens"}, inline: {"secret of tokens"}} {
+	hub := `{ hub: { apiKeys: 'keys', auth: { jwt: { keys: 'secret' } } }, routes: [] }`
+	for text, wants := range map[string][]string{byFile: {"hashes of passwords", "secret of tokens"}, inline: {"secret of tokens"}, hub: {"keys of the hub's API", "secret of the hub's tokens"}} {
 		if got := warnings(text); strings.Contains(got, "machine") {
 			t.Errorf("0600: %s", got)
 		}
-		for _, name := range []string{"users", "secret", "site.json5"} {
+		for _, name := range []string{"users", "secret", "keys", "site.json5"} {
 			os.Chmod(filepath.Join(dir, name), 0o644)
 		}
 		got := warnings(text)
@@ -251,19 +252,24 @@ func TestCF6_CF17_Warnings(t *testing.T) {
 				t.Errorf("0644: %d warnings of the %s:\n%s", n, want, got)
 			}
 		}
-		for _, name := range []string{"users", "secret", "site.json5"} {
+		for _, name := range []string{"users", "secret", "keys", "site.json5"} {
 			os.Chmod(filepath.Join(dir, name), 0o600)
 		}
 	}
 	for text, want := range map[string]string{
-		`{ origins: '*', routes: [{ match: '/a', handler: 'echo' }, { match: '/b', handler: 'broadcast' }] }`:     "pages of any site",
-		`{ webSockets: { validateUTF: false }, routes: [{ match: '/a', handler: 'echo' }, { handler: 'echo' }] }`: "not UTF-8",
+		`{ origins: '*', routes: [{ match: '/a', handler: 'echo' }, { match: '/b', handler: 'broadcast' }] }`:                           "pages of any site",
+		`{ webSockets: { validateUTF: false }, routes: [{ match: '/a', handler: 'echo' }, { handler: 'echo' }] }`:                       "not UTF-8",
+		`{ hub: { namespaces: { a: {} }, auth: { webhook: 'http://app.example/?s' } }, routes: [{ match: '/hub/', handler: 'hub' }] }`:  "cookies in the clear",
+		`{ hub: { namespaces: { a: {} }, apiKeys: ['0123456789abcdef'] }, listen: ':0', routes: [{ match: '/hub/', handler: 'hub' }] }`: "API are sent in the clear",
+		`{ routes: [{ match: '/hub/', handler: 'hub' }] }`:                                                                              "has no channels",
 	} {
 		if got := warnings(text); strings.Count(got, "level=WARN") != 1 || !strings.Contains(got, want) || !strings.Contains(got, "site.json5:1:") {
 			t.Errorf("%s:\n%s", text, got)
 		}
 	}
 	for _, text := range []string{
+		`{ hub: { namespaces: { a: {} }, auth: { webhook: 'http://127.0.0.1/' }, apiKeys: ['0123456789abcdef'] }, routes: [{ match: '/hub/', handler: 'hub' }] }`,
+		`{ hub: { namespaces: { a: {} }, auth: { webhook: 'https://app.example/' } }, routes: [{ match: '/hub/', handler: 'hub' }] }`,
 		`{ origins: '*', routes: [{ handler: 'respond' }] }`, `{ origins: ['https://a.example'], trustedProxies: '10.0.0.0/8', webSockets: { validateUTF: true }, routes: [{ handler: 'echo' }] }`,
 	} {
 		if got := warnings(text); got != "" {

@@ -57,11 +57,17 @@ func (g *generation) users(a *site.Auth) (*auth.Guard, error) {
 func (g *generation) inTheClear() bool {
 	for _, l := range g.site.Listen {
 		host, _, _ := net.SplitHostPort(l.Address)
-		if ip := net.ParseIP(host); l.Network == "tcp" && !l.Secure && host != "localhost" && (ip == nil || !ip.IsLoopback()) && g.site.TrustedProxies.Value.Empty() {
+		if l.Network == "tcp" && !l.Secure && !isLocal(host) && g.site.TrustedProxies.Value.Empty() {
 			return true
 		}
 	}
 	return false
+}
+
+// isLocal reports whether a host is this machine, to which no network leads.
+func isLocal(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // reread writes that a file of users or keys was read again.

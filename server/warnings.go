@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"log/slog"
+	"net/url"
 	"os"
 	"runtime"
 	"slices"
@@ -22,13 +23,20 @@ func (g *generation) warn() {
 			g.server.log.Warn(what, "setting", at)
 		}
 	}
-	if h := &g.site.Hub; h.APIKeys.Set() {
+	h := &g.site.Hub
+	if h.APIKeys.Set() {
 		exposed(g.server.log, cmp.Or(h.APIKeys.Value.File, g.site.File), "the keys of the hub's API")
+		if g.inTheClear() {
+			warn(h.APIKeys.From, "keys of the hub's API are sent in the clear: use https, or name the proxy that does in trustedProxies")
+		}
 	}
-	if k := &g.site.Hub.Auth.JWT.Keys; k.Set() {
+	if k := &h.Auth.JWT.Keys; k.Set() {
 		if t, err := auth.NewTokens(&auth.JWT{File: k.Value.File, Keys: k.Value.Text}, nil); err == nil && t.Secret() {
 			exposed(g.server.log, cmp.Or(k.Value.File, g.site.File), "the secret of the hub's tokens")
 		}
+	}
+	if u, err := url.Parse(string(h.Auth.Webhook.Value)); err == nil && u.Scheme == "http" && !isLocal(u.Hostname()) {
+		warn(h.Auth.Webhook.From, "the webhook is sent tokens and cookies in the clear: use https")
 	}
 	for _, r := range g.site.Routes {
 		if r.Hub != nil && len(r.Hub.Namespaces) == 0 {
