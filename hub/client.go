@@ -18,16 +18,16 @@ type Client struct {
 	id      string
 	request *http.Request // that opened the connection; may be nil
 	to      carrier
-	ctx     context.Context // ends with the connection
-	cancel  func()
+	ctx     context.Context // ends with the connection, also while a callback is under way
+	cancel  func()          // of ctx; nil if the connection itself ends it
 
 	bucket bucket // what it may publish; of the callbacks
 
 	mu       sync.Mutex // taken behind that of a channel, guards the following
 	said     bool       // hello
-	ended    bool
+	ended    bool // it is closed, or about to be: nothing more is done for it
 	who      *Identity
-	timer    *time.Timer // for hello, then for the token
+	timer    *time.Timer // for hello
 	subs     map[string]*subscription
 	catching []*subscription // those that catch up
 	running  bool            // somebody sees to them
@@ -63,11 +63,10 @@ func (c *Client) identity() *Identity {
 
 // opened is the event Open.
 func (c *Client) opened(conn *curlew.Conn) {
-	c.to = socket{conn}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.to, c.ctx = socket{conn}, life{conn, conn.Done()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timer = time.AfterFunc(c.hub.settings().HelloTimeout, func() { conn.Close(proto.CloseTimeout, "no hello") })
+	c.timer = time.AfterFunc(c.hub.settings().HelloTimeout, func() { c.close(proto.CloseTimeout, "no hello") })
 }
 
 // message is the event Message: requests, which are done one after the other.
@@ -78,7 +77,7 @@ func (c *Client) message(conn *curlew.Conn, t curlew.Type, p []byte) {
 	}
 	err := proto.Parse(p, func(r *proto.Request) bool {
 		c.do(r)
-		return !c.to.ended()
+		return !c.over()
 	})
 	if err != nil {
 		conn.Close(curlew.InvalidPayload, "not JSON")
@@ -98,9 +97,27 @@ func (c *Client) writable(*curlew.Conn) {
 	}
 }
 
+// close closes the connection. Of what the client has asked for already nothing more
+// is done.
+func (c *Client) close(code curlew.Code, reason string) {
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.to.close(code, reason)
+}
+
+// over reports whether the connection has ended or is being closed.
+func (c *Client) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended || c.to.ended()
+}
+
 // gone is the event Close.
 func (c *Client) gone(*curlew.Conn, *curlew.CloseError) {
-	c.cancel()
+	if c.cancel != nil {
+		c.cancel()
+	}
 	h := c.hub
 	h.mu.Lock()
 	delete(h.clients, c.id)
@@ -149,7 +166,7 @@ func (c *Client) left(s *subscription, grace time.Duration) {
 // the client, for whom it does not wait.
 func (c *Client) revoke(channel, code string) bool {
 	c.mu.Lock()
-	asking := c.asking == channel
+	asking := channel != "" && c.asking == channel
 	if asking {
 		c.revoked = code
 	}
@@ -221,6 +238,25 @@ func (c *Client) catchAllUp() {
 		}
 	}
 }
+
+// A life is the context of a connection: it ends with it.
+type life struct {
+	conn *curlew.Conn
+	done <-chan struct{} // of conn, whose Done takes a lock that others hold when they ask here
+}
+
+func (l life) Deadline() (t time.Time, ok bool) { return t, false }
+
+func (l life) Done() <-chan struct{} { return l.done }
+
+func (l life) Err() error {
+	if l.conn.Err() != nil {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (life) Value(any) any { return nil }
 
 // A bucket bounds how often something is done.
 type bucket struct {

@@ -25,6 +25,7 @@ type Hub struct {
 	seed   maphash.Seed
 	shards [64]channels
 	stats  counters
+	thrown atomic.Int64 // how often Disconnect was called
 
 	mu      sync.Mutex // guards the following
 	clients map[string]*Client
@@ -130,11 +131,13 @@ func (h *Hub) Members(ctx context.Context, channel string) ([]*Member, error) {
 }
 
 // Disconnect closes, with 4503, the connections of a user, or the one with this
-// name, and returns how many there were on this node.
+// name, and returns how many there were on this node. Of who is about to connect
+// Options.Connect is asked again.
 func (h *Hub) Disconnect(user, connection, reason string) (n int) {
+	h.thrown.Add(1) // in front of all, which takes the lock of enter
 	for _, c := range h.all() {
 		if connection != "" && c.id == connection || user != "" && c.User() == user {
-			c.to.close(proto.CloseThrownOut, reason)
+			c.close(proto.CloseThrownOut, reason)
 			n++
 		}
 	}
@@ -170,7 +173,7 @@ func (h *Hub) Drain(ctx context.Context, over, retry time.Duration) {
 		after := retry/2 + rand.N(max(retry, 1))
 		// Whoever has no room for it is told by the close.
 		c.to.deliver(newEvent(&proto.Answer{Drain: &proto.Drain{Retry: after.Milliseconds()}}))
-		c.to.close(proto.CloseDrain, "the server is stopping")
+		c.close(proto.CloseDrain, "the server is stopping")
 	}
 }
 
@@ -184,7 +187,7 @@ func (h *Hub) Close() error {
 		return nil
 	}
 	for _, c := range h.all() {
-		c.to.close(proto.CloseDrain, "the hub has ended")
+		c.close(proto.CloseDrain, "the hub has ended")
 	}
 	return h.broker.Close()
 }

@@ -16,7 +16,7 @@ func (c *Client) do(r *proto.Request) {
 	said := c.said
 	c.mu.Unlock()
 	if !said && r.Kind != proto.Hello {
-		c.to.close(curlew.PolicyViolation, "hello comes first")
+		c.close(curlew.PolicyViolation, "hello comes first")
 		return
 	}
 	a := &proto.Answer{}
@@ -38,13 +38,13 @@ func (c *Client) do(r *proto.Request) {
 	if e := a.Error; e != nil && r.Kind == proto.Hello {
 		switch e.Code {
 		case proto.Expired:
-			c.to.close(proto.CloseExpired, "the token has expired")
+			c.close(proto.CloseExpired, "the token has expired")
 		case proto.BadRequest:
-			c.to.close(proto.CloseBadRequest, "hello is not in order")
+			c.close(proto.CloseBadRequest, "hello is not in order")
 		case proto.Unavailable, proto.Limit, proto.Internal:
-			c.to.close(curlew.TryAgainLater, "not possible at the moment")
+			c.close(curlew.TryAgainLater, "not possible at the moment")
 		default:
-			c.to.close(proto.CloseUnauthorized, "not authorized")
+			c.close(proto.CloseUnauthorized, "not authorized")
 		}
 	}
 }
@@ -92,27 +92,50 @@ func (c *Client) identify(token string) (*Identity, error) {
 	return who, nil
 }
 
+// maxAsked is how often it is asked again who a client is, as somebody was thrown out
+// meanwhile: it may have been that one.
+const maxAsked = 3
+
 func (c *Client) hello(token string) (*proto.Welcome, error) {
-	who, err := c.identify(token)
-	if err != nil {
-		return nil, err
-	}
 	h := c.hub
-	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
-		return nil, errClosed
+	for range maxAsked {
+		before := h.thrown.Load()
+		who, err := c.identify(token)
+		if err != nil {
+			return nil, err
+		}
+		c.mu.Lock()
+		c.identifiedLocked(who)
+		c.mu.Unlock()
+		ok, err := h.enter(c, before)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		c.mu.Lock()
+		c.said = true
+		c.mu.Unlock()
+		return &proto.Welcome{
+			Connection: c.id, Server: h.settings().Server, Ping: h.settings().Ping.Milliseconds(), Limits: h.settings().limits,
+			User: who.User, Expires: millis(who.Expires),
+		}, nil
 	}
-	h.clients[c.id] = c
-	h.mu.Unlock()
-	c.mu.Lock()
-	c.said = true
-	c.identifiedLocked(who)
-	c.mu.Unlock()
-	return &proto.Welcome{
-		Connection: c.id, Server: h.settings().Server, Ping: h.settings().Ping.Milliseconds(), Limits: h.settings().limits,
-		User: who.User, Expires: millis(who.Expires),
-	}, nil
+	return nil, &proto.Error{Code: proto.Unavailable, Message: explained[proto.Unavailable], Retry: true}
+}
+
+// enter makes a client known, unless somebody was thrown out since.
+func (h *Hub) enter(c *Client, thrown int64) (ok bool, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false, errClosed
+	}
+	if ok = h.thrown.Load() == thrown; ok {
+		h.clients[c.id] = c
+	}
+	return ok, nil
 }
 
 // identifiedLocked notes who the client is, and has it closed when that is over.
@@ -120,7 +143,7 @@ func (c *Client) identifiedLocked(who *Identity) {
 	c.who = who
 	c.timer.Stop()
 	if !who.Expires.IsZero() && !c.ended {
-		c.timer = time.AfterFunc(time.Until(who.Expires), func() { c.to.close(proto.CloseExpired, "the token has expired") })
+		c.timer = time.AfterFunc(time.Until(who.Expires), func() { c.close(proto.CloseExpired, "the token has expired") })
 	}
 }
 
@@ -322,6 +345,7 @@ func (c *Client) begin(r *proto.Request) (a *proto.Subscribed, err error) {
 	if err != nil {
 		return nil, err
 	}
+	ns = ch.ns // by which the membership ends, too
 	s, at := ch.add(c)
 	a = &proto.Subscribed{Channel: r.Channel, Position: at}
 	since, err := c.resume(s, r.Since, a)
