@@ -79,18 +79,17 @@ func TestEchoPreservesFrames(t *testing.T) {
 // Packets are put together before they go back, so that a client may take its
 // time; without a limit for messages that cannot be.
 func TestEchoOfPackets(t *testing.T) {
-	t.Parallel()
-	both(t, `limits: { maxPacket: 4 }, timeouts: { write: '200 ms', close: '1 s' }, routes: [
+	inBubble(t, "", `limits: { maxPacket: 4 }, timeouts: { write: '200 ms', close: '1 s' }, routes: [
 		{ match: '/gathered', handler: 'echo' },
 		{ match: '/endless', handler: 'echo', limits: { maxMessage: 'unlimited' } },
-	]`, func(t *testing.T, r *running) {
-		p := r.peerOf("/gathered")
+	]`, nil, func(t *testing.T, b *bubble) {
+		p, _ := b.peer("/gathered")
 		p.Send(wstest.More(wstest.Text("123456")), wstest.Ping("!"))
 		p.Want("nothing of the message yet", wstest.Pong("!"))
 		p.Send(wstest.Cont("789"), wstest.Text("ab"), wstest.Text(""))
 		p.Want("messages in one", wstest.Text("123456789"), wstest.Text("ab"), wstest.Text(""))
 
-		p = r.peerOf("/endless")
+		p, _ = b.peer("/endless")
 		p.Send(wstest.More(wstest.Text("123456")))
 		p.Want("a piece", wstest.More(wstest.Text("1234")))
 		p.WantClose("an answer that stays open", curlew.InternalError, wstest.AnyReason)

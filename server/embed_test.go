@@ -258,6 +258,23 @@ func TestEmbeddedDrainWaits(t *testing.T) {
 	})
 }
 
+// inFront puts a server of HTTP/2 in front of a site, in a bubble, at site:80, until the
+// test ends.
+func inFront(t *testing.T, srv *server.Server) (*wstest.Network, *http.Transport) {
+	network, protocols := wstest.NewNetwork(nil), new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	front := &http.Server{Handler: srv, Protocols: protocols}
+	go front.Serve(network.Listen("site:80"))
+	transport := &http.Transport{DialContext: network.DialContext, Protocols: protocols}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		front.Close()
+		srv.Close()
+		time.Sleep(time.Hour) // what waits for the end of a connection has seen it
+	})
+	return network, transport
+}
+
 // TestEmbeddedSilentHTTP2: a stream of HTTP/2 whose handler has nothing to say for
 // longer than timeouts.write lives on; a client that takes nothing loses it.
 func TestEmbeddedSilentHTTP2(t *testing.T) {
@@ -281,16 +298,8 @@ func TestEmbeddedSilentHTTP2(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		network := wstest.NewNetwork(nil)
-		protocols := new(http.Protocols)
-		protocols.SetUnencryptedHTTP2(true)
-		front := &http.Server{Handler: srv, Protocols: protocols}
-		go front.Serve(network.Listen("site:80"))
-		defer srv.Close()
-		defer front.Close()
-		client := &http.Client{Transport: &http.Transport{DialContext: network.DialContext, Protocols: protocols}}
-		defer client.CloseIdleConnections()
-		a, err := client.Get("http://site:80/")
+		_, transport := inFront(t, srv)
+		a, err := (&http.Client{Transport: transport}).Get("http://site:80/")
 		if err != nil {
 			t.Fatal(err)
 		}

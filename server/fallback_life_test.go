@@ -3,7 +3,6 @@ package server_test
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -162,42 +161,36 @@ func TestFB16_NeverReads(t *testing.T) {
 // A site in the server of somebody's program, over HTTP/2, where a deadline that is
 // over cannot be taken back.
 func TestFB_EmbeddedHTTP2(t *testing.T) {
-	t.Parallel()
-	srv := embedded(t, `{ timeouts: { write: '400 ms', inactivity: 'never' }, webSockets: { ping: 'never' }, routes: [{ handler: 'echo' }] }`)
-	front := httptest.NewUnstartedServer(srv)
-	front.EnableHTTP2 = true
-	front.StartTLS()
-	t.Cleanup(func() {
-		front.Close()
-		srv.Close()
-	})
-	transport := front.Client().Transport.(*http.Transport)
-	for _, mode := range modes {
-		var gets atomic.Int32
-		o := &fallback.DialOptions{Modes: []string{mode}, HTTP: tripping(func(r *http.Request) (*http.Response, error) {
-			if r.Method == http.MethodGet {
-				gets.Add(1)
+	synctest.Test(t, func(t *testing.T) {
+		srv := embedded(t, `{ timeouts: { write: '1 s', inactivity: 'never' }, webSockets: { ping: 'never' }, routes: [{ handler: 'echo' }] }`)
+		network, transport := inFront(t, srv)
+		for _, mode := range modes {
+			var gets atomic.Int32
+			o := &fallback.DialOptions{Modes: []string{mode}, HTTP: tripping(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodGet {
+					gets.Add(1)
+				}
+				return transport.RoundTrip(r)
+			})}
+			o.DialContext = network.DialContext
+			c, err := fallback.Dial(t.Context(), "http://site:80/", o)
+			if err != nil {
+				t.Fatal(err)
 			}
-			return transport.RoundTrip(r)
-		})}
-		o.TLS = &tls.Config{}
-		c, err := fallback.Dial(t.Context(), front.URL+"/", o)
-		if err != nil {
-			t.Fatal(err)
+			for range 2 {
+				wantEcho(t, c, strings.Repeat("x", 10_000))
+				<-time.After(5 * time.Second)
+			}
+			if n := gets.Load(); mode != "poll" && n != 1 {
+				t.Errorf("%s: %d GETs", mode, n)
+			}
+			c.Close(curlew.NormalClosure, "")
+			<-c.Done()
+			if e := c.Err().(*curlew.CloseError); !e.Orderly() {
+				t.Error(mode, e)
+			}
 		}
-		for range 2 {
-			wantEcho(t, c, strings.Repeat("x", 10_000))
-			<-time.After(600 * time.Millisecond)
-		}
-		if n := gets.Load(); mode != "poll" && n != 1 {
-			t.Errorf("%s: %d GETs", mode, n)
-		}
-		c.Close(curlew.NormalClosure, "")
-		<-c.Done()
-		if e := c.Err().(*curlew.CloseError); !e.Orderly() {
-			t.Error(mode, e)
-		}
-	}
+	})
 }
 
 type tripping func(r *http.Request) (*http.Response, error)

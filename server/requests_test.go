@@ -246,25 +246,24 @@ func TestHS31Dribble(t *testing.T) {
 // timeouts.write begins when there is something to write: a handler may take longer
 // for an answer without a body, too.
 func TestSlowHandler(t *testing.T) {
-	t.Parallel()
-	r := start(t, `{ @plain, timeouts: { write: '50 ms' }, routes: [{ handler: 'slow' }] }`, map[string]route.Constructor{
-		"slow": func(*site.Route, route.Endpoint) (http.Handler, error) {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				<-time.After(200 * time.Millisecond)
-				switch r.URL.Path {
-				case "/head":
-					w.WriteHeader(http.StatusNoContent)
-				case "/body":
-					io.WriteString(w, "late")
-				}
-			}), nil
-		},
-	})
-	for path, want := range map[string]string{"/head": "204", "/body": "200", "/nothing": "200"} {
-		if got := r.asked(path); got != want {
-			t.Errorf("%s: %q, want %s", path, got, want)
+	slow := made(func(w http.ResponseWriter, r *http.Request) {
+		<-time.After(time.Minute)
+		switch r.URL.Path {
+		case "/head":
+			w.WriteHeader(http.StatusNoContent)
+		case "/body":
+			io.WriteString(w, "late")
 		}
-	}
+	})
+	inBubble(t, "", `timeouts: { write: '1 s' }, routes: [{ handler: 'slow' }]`, map[string]route.Constructor{"slow": slow}, func(t *testing.T, b *bubble) {
+		for path, want := range map[string]string{"/head": "204", "/body": "200", "/nothing": "200"} {
+			c := b.connect()
+			io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: site\r\nConnection: close\r\n\r\n")
+			if got := codes(answers(c)); got != want {
+				t.Errorf("%s: %q, want %s", path, got, want)
+			}
+		}
+	})
 }
 
 // HS35: an upgrade where there is no WebSocket gets the ordinary answer, and the
