@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/hub/proto"
@@ -11,9 +12,10 @@ import (
 // once; what they are given goes out in the order of the calls.
 type carrier interface {
 	// deliver does not wait. curlew.ErrQueueFull: there is no room, and the client
-	// will be told when there is; another error is the end.
+	// will be told when there is; curlew.ErrTooBig: there never is; another error is
+	// the end.
 	deliver(d *delivery) error
-	// write waits until d is on its way.
+	// write waits until d is on its way. Its errors are the others of deliver.
 	write(ctx context.Context, d *delivery) error
 	// answer may wait until there is room.
 	answer(ctx context.Context, a *proto.Answer)
@@ -71,9 +73,23 @@ func (s socket) write(ctx context.Context, d *delivery) error {
 // from either.
 func (s socket) answer(ctx context.Context, a *proto.Answer) {
 	p := a.Append(nil)
-	if s.Send(curlew.Text, p) == curlew.ErrQueueFull {
-		s.Write(ctx, curlew.Text, p)
+	err := s.Send(curlew.Text, p)
+	if errors.Is(err, curlew.ErrQueueFull) {
+		err = s.Write(ctx, curlew.Text, p)
 	}
+	if errors.Is(err, curlew.ErrTooBig) {
+		s.Write(ctx, curlew.Text, instead(a).Append(nil))
+	}
+}
+
+// instead stands for an answer that is longer than the connection takes.
+func instead(a *proto.Answer) *proto.Answer {
+	if a.Subscribed != nil {
+		less := *a.Subscribed
+		less.Members = nil
+		return &proto.Answer{ID: a.ID, Subscribed: &less}
+	}
+	return &proto.Answer{ID: a.ID, Error: &proto.Error{Code: proto.TooBig, Message: "the answer is longer than this connection takes"}}
 }
 
 func (s socket) close(code curlew.Code, reason string) { s.Close(code, reason) }

@@ -25,7 +25,7 @@ type Client struct {
 
 	mu       sync.Mutex // taken behind that of a channel, guards the following
 	said     bool       // hello
-	ended    bool // it is closed, or about to be: nothing more is done for it
+	ended    bool       // it is closed, or about to be: nothing more is done for it
 	who      *Identity
 	timer    *time.Timer // for hello
 	subs     map[string]*subscription

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	crand "crypto/rand"
-	"encoding/json"
 	"errors"
 	"hash/maphash"
 	"math/rand/v2"
@@ -11,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/hub/proto"
@@ -81,7 +79,8 @@ func (h *Hub) ConnOptions(o *curlew.Options) *curlew.Options {
 
 // Publish publishes for the program: whatever namespaces and callbacks say about
 // who may. The namespace must be known, and the data JSON or Binary: otherwise it
-// is refused, as a text that is no JSON would end the connections of all who get it.
+// is refused, as a text that is no JSON, or nests deeper than 62, would end the
+// connections of all who get it.
 func (h *Hub) Publish(ctx context.Context, channel string, p *Publication) (Position, error) {
 	ns, err := h.namespace(channel)
 	if err == nil {
@@ -94,10 +93,10 @@ func (h *Hub) Publish(ctx context.Context, channel string, p *Publication) (Posi
 }
 
 func (p *Publication) check() error {
-	if p.Binary || json.Valid(p.Data) && utf8.Valid(p.Data) {
+	if p.Binary || proto.ValidData(p.Data) {
 		return nil
 	}
-	return &proto.Error{Code: proto.BadRequest, Message: "the data is no JSON"}
+	return &proto.Error{Code: proto.BadRequest, Message: "the data is no JSON, or nests too deep"}
 }
 
 func (h *Hub) publish(ctx context.Context, ns *Namespace, channel string, p *Publication) (Position, error) {

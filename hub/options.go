@@ -30,14 +30,17 @@ type Options struct {
 	// MaxName is the longest name of a channel, in bytes: 0 is 255, the most.
 	MaxName int
 
-	// MaxData is the longest data of a message, in bytes: 0 is 64 KiB.
+	// MaxData is the longest data of a message, in bytes: 0 is 64 KiB. A message is
+	// longer than its data; for a connection whose MaxMessage is less than that it is
+	// a gap.
 	MaxData int
 
 	// PublishRate is how many messages a connection may publish in a second: 0 is
 	// no limit. A second's worth may come at once.
 	PublishRate int
 
-	// MaxHistory is how many messages one request for history gets: 0 is 1000.
+	// MaxHistory is how many messages one request for history gets: 0 is 1000. More
+	// than about 512 KiB it does not get either.
 	MaxHistory int
 
 	// HelloTimeout is how long a client may take to say hello: 0 is 10 s. It is then
@@ -76,7 +79,7 @@ type Options struct {
 // An Identity is who a client is and what it may do.
 type Identity struct {
 	User    string          // "" is nobody in particular
-	Info    json.RawMessage // what other members are shown; may be nil
+	Info    json.RawMessage // what other members are shown, as the data of a message; may be nil
 	Expires time.Time       // when a refresh must have come; zero: never
 	Value   any             // the program's own, for Subscribe and Publish: see Client.Value
 

@@ -86,6 +86,9 @@ func (c *Client) identify(token string) (*Identity, error) {
 	if who == nil {
 		who = &Identity{}
 	}
+	if len(who.Info) > 0 && !proto.ValidData(who.Info) { // which everybody would be shown
+		return nil, c.hub.errorOf(errInfo, proto.Internal)
+	}
 	if !who.Expires.IsZero() && !time.Now().Before(who.Expires) {
 		return nil, &proto.Error{Code: proto.Expired, Message: "the token has expired"}
 	}
@@ -254,7 +257,10 @@ func (c *Client) publish(r *proto.Request) (*Position, error) {
 	return &at, nil
 }
 
-var errPublish = errors.New("Options.Publish has returned data that is no JSON")
+var (
+	errPublish = errors.New("Options.Publish has returned data that is no JSON, or nests too deep")
+	errInfo    = errors.New("Options.Connect has returned an info that is no JSON, or nests too deep")
+)
 
 func (c *Client) history(r *proto.Request) (*proto.Page, error) {
 	ns, err := c.hub.namespace(r.Channel)
@@ -275,13 +281,33 @@ func (c *Client) history(r *proto.Request) (*proto.Page, error) {
 	return p.proto(), nil
 }
 
-// proto returns the page as clients are told.
+// maxPage is about how long an answer to history is at most, in bytes: it has room in
+// a message of curlew.Options' default. One message it always holds.
+const maxPage = 512 << 10
+
+// proto returns the page as clients are told, as much of it as one answer holds.
 func (p *Page) proto() *proto.Page {
+	size := 0
+	for i, m := range p.Messages {
+		if size += m.size(); size > maxPage && i > 0 {
+			p.Messages = p.Messages[:i]
+			break
+		}
+	}
 	page := &proto.Page{Messages: make([]*proto.Published, len(p.Messages)), Position: p.Position, Lost: p.Lost}
 	for i, m := range p.Messages {
 		page.Messages[i] = m.Published()
 	}
 	return page
+}
+
+// size is about how long the message is as text.
+func (m *Message) size() int {
+	n := len(m.Data)
+	if m.Binary {
+		n += n / 3
+	}
+	return n + len(m.Channel) + len(m.User) + len(m.Key) + 100
 }
 
 func (c *Client) presence(channel string) (*proto.Members, error) {

@@ -73,8 +73,15 @@ func (s *subscription) eventLocked(d *delivery) {
 // sendLocked queues d for the client, and reports whether there was room.
 func (s *subscription) sendLocked(d *delivery) bool {
 	err := s.client.to.deliver(d)
-	if errors.Is(err, curlew.ErrQueueFull) {
+	switch {
+	case errors.Is(err, curlew.ErrQueueFull):
 		return false
+	case errors.Is(err, curlew.ErrTooBig) && d.Message != nil:
+		if !s.gapLocked(d.Offset) {
+			return false
+		}
+		s.ch.hub.stats.lost.Add(1)
+		return true
 	}
 	// Another error is this client's, whose connection ends.
 	if d.Message != nil {
@@ -243,7 +250,14 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 		return false, errEpoch
 	}
 	for _, m := range p.Messages {
-		if m.Prev > since.Offset && s.writeGap(ctx, since.Offset+1, m.Prev) != nil || s.write(ctx, &delivery{Message: m}, m.Offset) != nil {
+		if m.Prev > since.Offset && s.writeGap(ctx, since.Offset+1, m.Prev) != nil {
+			return false, nil
+		}
+		err := s.write(ctx, &delivery{Message: m}, m.Offset)
+		if errors.Is(err, curlew.ErrTooBig) {
+			err = s.writeGap(ctx, m.Offset, m.Offset)
+		}
+		if err != nil {
 			return false, nil
 		}
 		since.Offset = m.Offset

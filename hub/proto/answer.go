@@ -40,16 +40,16 @@ type Welcome struct {
 type Limits struct {
 	Channels     int `json:"channels"`     // that it may subscribe to
 	NameBytes    int `json:"nameBytes"`    // of a channel
-	MessageBytes int `json:"messageBytes"` // of what is published, as it stands in the request
+	MessageBytes int `json:"messageBytes"` // of the data that is published: of data64 what it stands for
 }
 
 // Subscribed is the answer to subscribe. Missed messages, if Recovered, and then
 // new ones follow it.
 type Subscribed struct {
 	Channel   string   `json:"channel"`
-	Position  Position `json:"position"`  // behind the last message there is
-	Recovered bool     `json:"recovered"` // nothing is missing since the position that was asked for
-	Members   []Member `json:"members,omitempty"`
+	Position  Position `json:"position"`          // behind the last message there is
+	Recovered bool     `json:"recovered"`         // nothing is missing since the position that was asked for
+	Members   []Member `json:"members,omitempty"` // also missing if they have no room in a message
 }
 
 // Unsubscribed is the answer to unsubscribe, then empty, or says that the server
@@ -59,7 +59,8 @@ type Unsubscribed struct {
 	Code    string `json:"code,omitempty"`
 }
 
-// A Page is the answer to history.
+// A Page is the answer to history. It may hold less than was asked for: what lies
+// behind the last message of it is asked for by its position.
 type Page struct {
 	Messages []*Published `json:"messages"`
 	Position Position     `json:"position"`       // behind the last message of the channel
@@ -119,16 +120,20 @@ type Drain struct {
 // Append appends the answer as JSON.
 func (a *Answer) Append(b []byte) []byte {
 	p, err := json.Marshal(a)
-	if err != nil { // only Info, which was checked when it came
+	if err != nil { // only Info, which the hub has checked
 		p, _ = json.Marshal(&Answer{ID: a.ID, Error: &Error{Code: Internal, Message: "the answer cannot be written"}})
 	}
 	return append(b, p...)
 }
 
+// wrapped is how much deeper data stands in an answer than in a request, at most: a
+// page of history in an array.
+const wrapped = 8
+
 // ParseAnswers reads what the server has said: an answer, or an array of them. It
 // calls f for each; f returns false to stop.
 func ParseAnswers(p []byte, f func(*Answer) bool) error {
-	if !check(p) {
+	if !check(p, maxDepth+wrapped) {
 		return errJSON
 	}
 	var wrong error

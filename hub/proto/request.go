@@ -57,7 +57,7 @@ type Request struct {
 // for each, in order; f returns false to stop. What is no JSON is an error, which
 // ends the connection with 1007.
 func Parse(p []byte, f func(*Request) bool) error {
-	if !check(p) {
+	if !check(p, maxDepth) {
 		return errJSON
 	}
 	if tooMany(p) {
@@ -130,7 +130,7 @@ func parse(p []byte) *Request {
 // is known: as the HTTP interface does. It calls f for each, and reports whether it
 // was an array. One that is too long counts as a single request with Err.
 func ParseBody(k Kind, p []byte, f func(*Request)) (array bool, err error) {
-	if !check(p) {
+	if !check(p, maxDepth) {
 		return false, errJSON
 	}
 	if tooMany(p) {

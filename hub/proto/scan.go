@@ -10,8 +10,12 @@ import (
 
 var errJSON = errors.New("not JSON")
 
-// maxDepth is how deep a text may nest.
+// maxDepth is how deep what a client sends may nest.
 const maxDepth = 64
+
+// ValidData reports whether p may be the data of a message, or the info of a member:
+// JSON, of UTF-8, that nests no deeper than where a request has room for it.
+func ValidData(p []byte) bool { return check(p, maxDepth-2) }
 
 // members calls f for each member of the JSON object p, in order. Names are as
 // they mean, values as they stand. p is valid JSON. It reports whether p is an
@@ -95,8 +99,8 @@ func skip(p []byte) int {
 	return len(p)
 }
 
-// check reports whether p is JSON, of UTF-8, that does not nest too deep.
-func check(p []byte) bool {
+// check reports whether p is JSON, of UTF-8, that nests no deeper than most.
+func check(p []byte, most int) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(p); i++ {
 		switch c := p[i]; {
@@ -106,7 +110,7 @@ func check(p []byte) bool {
 			quoted = !quoted
 		case quoted:
 		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
+			if depth++; depth > most {
 				return false
 			}
 		case c == '}' || c == ']':
