@@ -34,10 +34,10 @@ func (wi *witness) notes(f func()) {
 	wi.mu.Lock()
 	f()
 	wi.mu.Unlock()
-	wi.w.mu.Lock()
-	close(wi.w.changed)
-	wi.w.changed = make(chan struct{})
-	wi.w.mu.Unlock()
+	select {
+	case wi.w.changed <- struct{}{}:
+	default: // is known
+	}
 }
 
 func (wi *witness) fail(format string, args ...any) {
@@ -147,12 +147,13 @@ func (wi *witness) thinks() map[string]int {
 	return n
 }
 
-func (wi *witness) upToDate() bool {
-	now := wi.now()
+func (wi *witness) last() hub.Position {
 	wi.mu.Lock()
 	defer wi.mu.Unlock()
-	return wi.at == now
+	return wi.at
 }
+
+func (wi *witness) upToDate() bool { return wi.last() == wi.now() }
 
 // verdict is what was wrong in the end.
 func (wi *witness) verdict() []string {
