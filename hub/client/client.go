@@ -21,7 +21,8 @@ var (
 )
 
 // A Client is a connection to a hub that comes back. All methods may be called at
-// once, and within callbacks those that do not wait for an answer.
+// once, and within callbacks those that wait for nothing: Subscribe, Unsubscribe,
+// Position, Err.
 type Client struct {
 	url    string
 	o      *Options
@@ -45,7 +46,8 @@ type Client struct {
 type call struct {
 	request request
 	size    int
-	done    chan *proto.Answer // one answer, or closed; nil: nobody waits
+	done    chan *proto.Answer // one answer; nil: nobody waits
+	sent    time.Time          // for the first time
 	answer  func(*proto.Answer)
 }
 
@@ -73,7 +75,8 @@ func New(url string, o *Options) *Client {
 	return c
 }
 
-// Close ends the client. What was not answered yet fails with ErrClosed.
+// Close ends the client. What was not answered yet fails with ErrClosed. It waits for
+// callbacks that are under way: in one of them, call it in a goroutine of its own.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -157,8 +160,9 @@ func (c *Client) subscribeLocked(s *Subscription) {
 }
 
 // Publish publishes data, which is JSON, and waits until it is stored. While there
-// is no connection it waits for one. If ctx ends first it may or may not be
-// published.
+// is no connection it waits for one; if that stays away, and the answer with it, for so
+// long that nobody can tell whether it was stored, that is an error (unavailable). If ctx
+// ends first it may or may not be published.
 func (c *Client) Publish(ctx context.Context, channel string, data []byte, o *PublishOptions) (proto.Position, error) {
 	if o == nil {
 		o = &PublishOptions{}
@@ -284,7 +288,9 @@ func (c *Client) sendLocked(k *call) {
 // textLocked returns a request as JSON, whose answer is waited for from now on.
 func (c *Client) textLocked(k *call) []byte {
 	c.id++
-	k.request.ID = c.id
+	if k.request.ID = c.id; k.sent.IsZero() {
+		k.sent = time.Now().Round(0) // the clock of the day also goes on while the machine sleeps
+	}
 	c.asked[c.id] = k
 	p, _ := json.Marshal(&k.request) // its data was looked at
 	return p

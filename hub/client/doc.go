@@ -13,7 +13,8 @@
 // A subscription is given each message of its channel once and in order, over any
 // number of lost connections; where that is impossible, Events.Gap is called before
 // what comes next. A Publish that returns without an error was stored once, also if
-// the connection was lost while it was under way: it is repeated with a dedupe key.
+// the connection was lost while it was under way: it is repeated with a dedupe key, for
+// as long as the server knows that.
 //
 // The client connects again after a time that is random, up to one that doubles from
 // half a second to half a minute, and begins anew when a connection has lasted five

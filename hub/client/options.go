@@ -54,7 +54,8 @@ type Events struct {
 	Since *proto.Position
 
 	// Subscribed is called each time the server has answered. recovered says that
-	// nothing is missing since the position before.
+	// nothing is missing since the position before. members are those present; nil if
+	// the namespace has no presence, or if they are too many for one answer.
 	Subscribed func(at proto.Position, recovered bool, members []proto.Member)
 
 	// Message is called for each message. m is the callback's.

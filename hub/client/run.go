@@ -17,6 +17,12 @@ const version = "go/1"
 // stable is how long a connection must last to count.
 const stable = 5 * time.Second
 
+// known is how long the server certainly knows a publication again, by its dedupe key.
+const known = 100 * time.Second
+
+// longest is the longest time that a server may ask for, when it drains.
+const longest = 5 * time.Minute
+
 // run connects, and connects again.
 func (c *Client) run() {
 	var err error
@@ -112,6 +118,7 @@ type session struct {
 	conn  *curlew.Conn
 	drain time.Duration // when to return, if the server has said so
 	fresh *time.Timer   // for the token
+	least time.Duration // in which it is asked for at the earliest
 }
 
 // connection makes a connection and serves it until it ends.
@@ -184,19 +191,32 @@ func (s *session) greet(token string) error {
 	calls := c.calls
 	c.calls, c.bytes = nil, 0
 	for _, k := range calls {
+		if k.request.Publish != nil && !k.sent.IsZero() && time.Now().Round(0).Sub(k.sent) > known {
+			k.done <- &proto.Answer{Error: errUnknown}
+			continue
+		}
 		c.sendLocked(k)
 	}
 	s.expireLocked(welcome.Hello.Expires)
 	return nil
 }
 
-// expireLocked has a new token said before the old one expires.
+var errUnknown = &proto.Error{Code: proto.Unavailable, Message: "nobody can tell any more whether it is published"}
+
+// expireLocked has a new token said before the old one expires: in a second at the
+// earliest, and ever later if the clock here is ahead.
 func (s *session) expireLocked(at int64) {
 	if at == 0 || s.o.Token == nil {
 		return
 	}
 	d := time.Until(time.UnixMilli(at))
-	s.fresh = time.AfterFunc(d-min(d/4, time.Minute)-rand.N(max(d/20, 1)), s.refresh)
+	d -= min(d/4, time.Minute) + rand.N(max(d/20, 1))
+	if d > time.Second {
+		s.least = 0
+	} else if s.least = max(2*s.least, time.Second); d < s.least {
+		d = s.least
+	}
+	s.fresh = time.AfterFunc(d, s.refresh)
 }
 
 func (s *session) refresh() {
@@ -299,28 +319,33 @@ func (s *session) take(a *proto.Answer) {
 	case a.Gap != nil:
 		c.gap(a.Gap)
 	case a.Join != nil:
-		if sub := c.sub(a.Join.Channel); sub != nil && sub.ev.Join != nil {
+		if sub := c.live(a.Join.Channel); sub != nil && sub.ev.Join != nil {
 			sub.ev.Join(a.Join.Member)
 		}
 	case a.Leave != nil:
-		if sub := c.sub(a.Leave.Channel); sub != nil && sub.ev.Leave != nil {
+		if sub := c.live(a.Leave.Channel); sub != nil && sub.ev.Leave != nil {
 			sub.ev.Leave(a.Leave.Member)
 		}
 	case a.Unsubscribed != nil:
-		if sub := c.sub(a.Unsubscribed.Channel); sub != nil {
+		if sub := c.live(a.Unsubscribed.Channel); sub != nil {
 			c.refused(sub, &proto.Error{
 				Code: a.Unsubscribed.Code, Message: "the server has ended the subscription", Retry: a.Unsubscribed.Code == proto.Unavailable,
 			})
 		}
 	case a.Drain != nil:
-		s.drain = max(rand.N(time.Duration(max(a.Drain.Retry, 1))*time.Millisecond), 1)
+		s.drain = time.Duration(min(max(a.Drain.Retry, 1), longest.Milliseconds())) * time.Millisecond
 	}
 }
 
-func (c *Client) sub(channel string) *Subscription {
+// live returns the subscription to a channel, nil if the server has not answered it:
+// what it says is then about one before.
+func (c *Client) live(channel string) *Subscription {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.subs[channel]
+	if s := c.subs[channel]; s != nil && s.live {
+		return s
+	}
+	return nil
 }
 
 // subscribed takes the answer to a subscribe.
@@ -395,15 +420,18 @@ func (c *Client) message(m *Message) {
 }
 
 func (c *Client) gap(g *proto.Gap) {
+	s := c.live(g.Channel)
+	if s == nil {
+		return
+	}
 	c.mu.Lock()
-	s := c.subs[g.Channel]
-	if s != nil && s.live && s.at != nil {
+	if s.at != nil {
 		at := *s.at
 		at.Offset = max(at.Offset, g.To)
 		s.at = &at
 	}
 	c.mu.Unlock()
-	if s != nil && s.ev.Gap != nil {
+	if s.ev.Gap != nil {
 		s.ev.Gap(g.From, g.To)
 	}
 }
