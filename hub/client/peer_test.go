@@ -121,6 +121,7 @@ func TestLongAway(t *testing.T) {
 			if err := <-second; err != nil {
 				t.Errorf("away for %v: %v", away, err)
 			}
+			synctest.Wait()
 			if want := map[bool]int{true: 1, false: 2}[away > 2*time.Minute]; again != want {
 				t.Errorf("away for %v: %d were published", away, again)
 			}
