@@ -21,8 +21,32 @@ type Memory struct {
 	start  string        // of all epochs
 	epochs atomic.Uint64 // that were given
 	recent dedupes
+	stored budget
 	shards [64]shard
 }
+
+// Bound says how many bytes the stored messages of all channels may take, with what
+// storing them costs; 0 is no limit. When it is spent a channel forgets its own oldest
+// messages for the newest, and one that has none stores none: subscribers who come back
+// are told what is lost, as ever. It may be called at any time, and holds from the next
+// message on.
+func (b *Memory) Bound(bytes int64) { b.stored.most.Store(bytes) }
+
+// A budget is what stored messages may take and do, in bytes.
+type budget struct{ most, used atomic.Int64 }
+
+func (b *budget) spent() bool {
+	most := b.most.Load()
+	return most > 0 && b.used.Load() > most
+}
+
+// What a stored message costs besides its texts, and a channel that has some.
+const (
+	messageCost = 160
+	channelCost = 400
+)
+
+func costOf(m *Message) int64 { return int64(messageCost + len(m.Data) + len(m.User) + len(m.Key)) }
 
 // NewMemory returns one.
 func NewMemory() *Memory {
@@ -72,7 +96,7 @@ func (b *Memory) use(channel string, f func(st *stream)) error {
 	}
 	st := sh.streams[channel]
 	if st == nil {
-		st = &stream{name: channel, due: never, epoch: b.start + "-" + strconv.FormatUint(b.epochs.Add(1), 36), at: -1}
+		st = &stream{name: channel, stored: &b.stored, due: never, epoch: b.start + "-" + strconv.FormatUint(b.epochs.Add(1), 36), at: -1}
 		sh.streams[channel] = st
 	}
 	st.users++

@@ -316,7 +316,7 @@ func TestHB16(t *testing.T) {
 		t.Errorf("now is %v", d)
 	}
 	// A message of the future, or of the past, by its time of day is as old as it is.
-	st := &stream{age: time.Second}
+	st := &stream{age: time.Second, stored: new(budget)}
 	for i, wall := range []int64{1 << 50, -1, 0, time.Now().Add(time.Hour).UnixMilli()} {
 		st.kept = append(st.kept, &Message{stored: time.Duration(i) * time.Second, Message: proto.Message{Time: wall}})
 	}

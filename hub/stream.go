@@ -16,8 +16,9 @@ const never = time.Duration(math.MaxInt64)
 
 // A stream is a channel in memory. Its instants are those of the broker.
 type stream struct {
-	name  string
-	epoch string
+	name   string
+	epoch  string
+	stored *budget // of all
 
 	// The shard's lock guards these.
 	users int           // who are about to lock it
@@ -45,12 +46,19 @@ func (st *stream) publishLocked(p *Publication, k Keep, now time.Duration) *Mess
 	}}
 	st.top, st.last, st.age, st.known = m.Offset, now, k.Age, true
 	if k.Size > 0 {
+		if len(st.kept) == 0 {
+			st.stored.used.Add(channelCost)
+		}
 		st.kept = append(st.kept, m)
+		st.stored.used.Add(costOf(m))
 	}
 	if extra := len(st.kept) - k.Size; extra > 0 {
 		st.dropLocked(extra)
 	}
 	st.trimLocked(now)
+	for len(st.kept) > 0 && st.stored.spent() {
+		st.dropLocked(1)
+	}
 	for _, s := range st.sinks {
 		s.Deliver(m)
 	}
@@ -59,9 +67,13 @@ func (st *stream) publishLocked(p *Publication, k Keep, now time.Duration) *Mess
 
 // dropLocked forgets the oldest n messages.
 func (st *stream) dropLocked(n int) {
-	clear(st.kept[:n])
+	for i, m := range st.kept[:n] {
+		st.stored.used.Add(-costOf(m))
+		st.kept[i] = nil
+	}
 	if st.kept = st.kept[n:]; len(st.kept) == 0 {
 		st.kept = nil
+		st.stored.used.Add(-channelCost)
 	} else if c := cap(st.kept); c > 64 && len(st.kept) < c/4 {
 		st.kept = slices.Clone(st.kept)
 	}

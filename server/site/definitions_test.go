@@ -101,7 +101,7 @@ func TestKnownKeys(t *testing.T) {
 		}
 	}
 	add("", "listen tls log limits timeouts webSockets origins headers trustedProxies "+auth+" allow deny rate rate.requests rate.burst rate.per fallback clientScript")
-	add("", "hub hub.namespaces hub.limits hub.limits.channels hub.limits.nameBytes hub.limits.messageBytes hub.limits.publishesPerSecond hub.limits.history hub.grace hub.apiKeys "+
+	add("", "hub hub.namespaces hub.limits hub.limits.channels hub.limits.nameBytes hub.limits.messageBytes hub.limits.publishesPerSecond hub.limits.history hub.historyMemory hub.grace hub.apiKeys "+
 		"hub.auth hub.auth.jwt hub.auth.jwt.keys hub.auth.jwt.algorithms hub.auth.jwt.issuer hub.auth.jwt.audience hub.auth.jwt.leeway hub.auth.jwt.from "+
 		"hub.auth.webhook hub.auth.ask hub.auth.timeout hub.auth.cache")
 	add("hub.namespaces.NAME.", "history history.size history.age presence joinLeave publish subscribe whenSlow")

@@ -14,11 +14,12 @@ import (
 type Hub struct {
 	From Place // Line 0: the file says nothing
 
-	Namespaces map[string]*Namespace
-	Limits     HubLimits
-	Grace      Setting[time.Duration]
-	Auth       HubAuth
-	APIKeys    Setting[APIKeys]
+	Namespaces    map[string]*Namespace
+	Limits        HubLimits
+	HistoryMemory Setting[int64] // bytes; may be Unlimited
+	Grace         Setting[time.Duration]
+	Auth          HubAuth
+	APIKeys       Setting[APIKeys]
 }
 
 // A Namespace is the settings of the hub's channels of one namespace.
@@ -83,6 +84,8 @@ func (h *Hub) fields() []field {
 		{name: "namespaces", to: namespaces{&h.Namespaces},
 			doc: "The channels that there are: settings by namespace, which is what stands before the first `:` in the name of a channel, or all of it."},
 		{name: "limits", to: nested{list: h.Limits.fields()}, doc: "Limits of each connection."},
+		{name: "historyMemory", to: size(&h.HistoryMemory, math.MaxInt64), def: `'1 GB'`,
+			doc: "What the messages that all channels keep may take. When it is spent a channel forgets its oldest for its newest, and one that has none keeps none; who misses something is told."},
 		{name: "grace", to: someDuration(&h.Grace), def: `'5 s'`,
 			doc: "How long a member of a channel stays listed whose connection is lost: if the same user is back by then, nobody hears of it."},
 		{name: "auth", to: nested{list: h.Auth.fields()}, doc: "Who the hub's users are, besides those whom `auth` of the route knows."},

@@ -102,6 +102,7 @@ hub.limits.nameBytes   | TestOptions | TestHB3_Names | TestHB3_Names | -
 hub.limits.messageBytes | TestOptions | TestLimits | TestLimits | -
 hub.limits.publishesPerSecond | TestOptions | TestLimits | TestLimits | -
 hub.limits.history     | TestOptions | TestLimits | TestLimits | -
+hub.historyMemory      | TestHistoryMemory | TestHistoryMemory | TestHistoryMemory | -
 hub.grace              | TestOptions | TestGrace | - | -
 hub.apiKeys            | TestPaths | TestHub, TestAPIKeys | - | -
 hub.auth.jwt.keys      | - | TestAU10_AU18_Tokens | TestHB24_Tokens | -

@@ -42,9 +42,10 @@ type Hub struct {
 	once  sync.Once
 	lines logs.Limiter
 
-	mu      sync.Mutex // guards the following
-	hub     *hub.Hub   // nil before the first route
-	last    *settings  // that were made
+	mu      sync.Mutex  // guards the following
+	hub     *hub.Hub    // nil before the first route
+	memory  *hub.Memory // of the hub
+	last    *settings   // that were made
 	drained bool
 }
 
@@ -95,12 +96,14 @@ func (h *Hub) settingsOf(s *site.Hub) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	one, err := hub.New(&set.options) // also finds what Reload would
+	memory, with := hub.NewMemory(), set.options
+	with.Broker = memory
+	one, err := hub.New(&with) // also finds what Reload would
 	switch {
 	case err != nil:
 		return nil, s.From.Errorf("%v", err)
 	case h.hub == nil:
-		h.hub = one
+		h.hub, h.memory = one, memory
 	default:
 		one.Close()
 	}
@@ -165,6 +168,7 @@ func (e *entrance) name(path string) string {
 // Start has the settings come into force. The server calls it when the route's site is.
 func (e *entrance) Start() {
 	e.hub.hub.Reload(&e.set.options) // which settingsOf has found to be in order
+	e.hub.memory.Bound(max(e.set.of.HistoryMemory.Value, 0))
 }
 
 // retry is when clients are told to come back, half of it more or less: to another

@@ -9,6 +9,7 @@ import (
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/fallback"
+	"curlew.example/curlew/server/config"
 	"curlew.example/curlew/server/route"
 )
 
@@ -98,6 +99,33 @@ func TestLimits(t *testing.T) {
 		p.hear(`"published"`)
 		p.ask(`{"id":10,"history":{"channel":"room:1"}}`, `"data":2,"time":946684800000}],"position"`)
 	})
+}
+
+// TestHistoryMemory: what channels keep is bounded, by default too, and by the next site
+// as it says.
+func TestHistoryMemory(t *testing.T) {
+	const space = `namespaces: { open: { history: { size: 100 }, publish: 'anyone' } }, `
+	in(t, space+`historyMemory: '10 KB'`, aRoute, func(h *house) {
+		p := h.hello(`{}`)
+		fill := func(channel, last string) {
+			t.Helper()
+			for range 100 {
+				p.ask(`{"id":2,"publish":{"channel":"open:`+channel+`","data":"`+strings.Repeat("x", 1000)+`"}}`, `"published"`)
+			}
+			p.ask(`{"id":3,"history":{"channel":"open:`+channel+`","limit":1}}`, last)
+		}
+		fill("1", `"offset":93,`) // 8 of about 1.2 KB
+		for memory, last := range map[string]string{`historyMemory: 'unlimited'`: `"offset":1,`, ``: `"offset":1,`} {
+			if err := h.server.Reload(h.parse("site.json5", `{ hub: { `+space+memory+` }, `+aRoute+` }`)); err != nil {
+				t.Fatal(err)
+			}
+			fill("reloaded"+memory[:min(7, len(memory))], last)
+		}
+	})
+	s, err := config.Parse("site.json5", []byte(`{ routes: [] }`))
+	if err != nil || s.Hub.HistoryMemory.Value != 1<<30 {
+		t.Errorf("by default %v, %v", s.Hub.HistoryMemory, err)
+	}
 }
 
 // TestGrace: a member whose connection is lost stays listed for the time of grace.

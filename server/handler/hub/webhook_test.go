@@ -151,7 +151,7 @@ func TestWebhookAskerGone(t *testing.T) {
 		a()
 		<-ended
 		synctest.Wait()
-		if strings.Contains(h.log.String(), "webhook") {
+		if strings.Contains(h.log.String(), "did not answer") {
 			t.Errorf("the log: %s", h.log)
 		}
 	})
