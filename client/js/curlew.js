@@ -14,6 +14,7 @@ const LIFE = 30000 // ms that a session outlives lost requests
 const GRACE = 10000 // ms for what should have come
 const SOON = 1000 // ms within which a request of which nothing came is not made again
 const REMEMBERED = 3600000 // ms that it is known what worked
+const DEDUPE = 100000 // ms that the server certainly knows a publication again
 
 // Why a session has ended with 1006, if it was not closed.
 const LOST = 'lost', ABSENT = 'absent', FAILED = 'failed'
@@ -297,7 +298,9 @@ function recall(url) {
   return known?.until > Date.now() ? known.mode : undefined
 }
 
+// remember does not prolong what is known: who is elsewhere by now tries upgrades again.
 function remember(url, mode) {
+  if (recall(url) === mode) return
   const known = { mode, until: Date.now() + REMEMBERED }
   memory.set(originOf(url), known)
   try {
@@ -321,12 +324,14 @@ class Fallback {
   #poll = 25000
   #window = 262144
   #over = new AbortController()
-  #got = 0
+  #got = 0 // bytes of the server's
+  #acked = 0 // of which it knows that they are here
   #posted = 0
   #queue = [] // of { bytes, size }: what is not taken yet; the first may be taken in part
   #skip = 0 // bytes of the first that are taken
   #most = 16384 // bytes of a POST: more once they are quick
   #posting = false
+  #shown = false // a mode works, or is the last: only then POSTs are made
   #deaf = false // the server takes nothing more
   #frames = new Frames((op, p) => this.#frame(op, p))
   #closing = false // our Close is queued
@@ -413,11 +418,11 @@ class Fallback {
 
   get #stopped() { return this.#over.signal.aborted }
 
-  #stop(unclean) {
+  #stop(leave) {
     clearTimeout(this.#timer)
     this.#over.abort()
     globalThis.removeEventListener?.('pagehide', this.#hide)
-    if (unclean) this.#leave()
+    if (leave) this.#leave()
   }
 
   #leave() {
@@ -426,7 +431,7 @@ class Fallback {
 
   #end(code, reason, why) {
     if (this.#stopped) return
-    this.#stop(code === 1006)
+    this.#stop(code === 1006 || this.#acked < this.#got) // or it would wait for us to ask
     task(() => this.onclose(code, reason, why))
   }
 
@@ -443,7 +448,15 @@ class Fallback {
     if (counts) this.bufferedAmount += payload.length
     if (this.#closing || this.#deaf) return
     this.#queue.push({ bytes: frame(op, payload), size: counts ? payload.length : 0 })
-    if (!this.#posting) this.#post()
+    if (this.#shown && !this.#posting) this.#post()
+  }
+
+  // #show: answers to what we send can no longer push a greeting out of a proxy that
+  // holds back what does not fill its buffers.
+  #show() {
+    if (this.#shown) return
+    this.#shown = true
+    if (this.#queue.length) this.#post()
   }
 
   // #post sends what waits, one request at a time.
@@ -452,10 +465,11 @@ class Fallback {
     await null // what is sent in one breath goes in one request
     let failed = 0
     while (this.#queue.length && !this.#stopped) {
-      const at = this.#posted, began = Date.now()
-      const status = await this.#attempt(LIFE + GRACE, 'POST', { curlew: this.#session, at, ack: this.#got }, { body: this.#body() }, (r) => {
+      const at = this.#posted, ack = this.#got, began = Date.now()
+      const status = await this.#attempt(LIFE + GRACE, 'POST', { curlew: this.#session, at, ack }, { body: this.#body() }, (r) => {
         const offset = r.headers.get('Curlew-Offset')
         if (offset !== null) this.#taken(Number(offset) - at)
+        if (r.ok) this.#acked = ack
         return r.ok && offset === null ? 502 : r.status // somebody in between has answered
       })
       const quick = Date.now() - began < SOON
@@ -474,8 +488,8 @@ class Fallback {
       else if (this.#posted === at && quick) await pause()
     }
     this.#posting = false
-    if (this.#close?.why) this.#gone()
-    if (this.#closing) this.#timer ??= setTimeout(() => this.#gone(), GRACE)
+    if (this.#close) this.#gone()
+    else if (this.#closing) this.#timer ??= setTimeout(() => this.#gone(), GRACE)
   }
 
   #body() {
@@ -504,10 +518,10 @@ class Fallback {
     if (n && !this.#queue.length) this.#end(1006, '', LOST) // it speaks of bytes that were not sent
   }
 
-  // #get asks for bytes until there are no more.
+  // #get asks for bytes until there are no more: nothing comes behind a Close.
   async #get() {
     let failed = 0, proven = false
-    while (!this.#stopped) {
+    while (!this.#stopped && !this.#close) {
       const release = await place(this.#url, this.#opening)
       const at = this.#got, began = Date.now()
       const busy = release === false // other tabs have the places
@@ -516,6 +530,7 @@ class Fallback {
       const doubtful = mode !== 'poll' && this.#modes.length > 1
       const params = { curlew: this.#session, at, mode }
       if (busy) params.wait = 0
+      if (!doubtful) this.#show()
       let heard = false
       this.mode = mode
       const good = await this.#attempt(doubtful ? PROOF : silence, 'GET', params, {}, async (r, extend) => {
@@ -525,6 +540,7 @@ class Fallback {
         return r.ok && this.#read(mode, r, () => {
           extend(silence)
           heard = true
+          this.#show()
           if (proven || busy) return
           proven = true
           this.onmode(mode)
@@ -602,7 +618,8 @@ class Fallback {
         this.#close = { code, reason }
         task(() => this.onclosing())
         this.#shut(p.length ? code : undefined, '')
-        if (this.#deaf) this.#timer ??= setTimeout(() => this.#gone(), GRACE)
+        this.#timer ??= setTimeout(() => this.#gone(), GRACE)
+        if (!this.#posting) this.#gone() // it has our own
         break
       }
       case 9:
@@ -663,10 +680,10 @@ async function place(url, opening) {
   if (!locks || /^h[23]/.test(performance.getEntriesByName?.(opening)[0]?.nextHopProtocol)) return null
   for (let i = 0; i < 3; i++) {
     const free = await new Promise((done) => {
-      const hold = (lock) => lock ? new Promise(done) : done()
-      locks.request(`curlew ${url.origin} ${i}`, { ifAvailable: true }, hold).catch(() => done())
+      const hold = (lock) => lock ? new Promise((release) => done(release)) : done(false)
+      locks.request(`curlew ${url.origin} ${i}`, { ifAvailable: true }, hold).catch(() => done(null))
     })
-    if (free) return free
+    if (free !== false) return free
   }
   return false
 }
@@ -826,13 +843,13 @@ export class Client {
   #outbox = [] // calls that wait for a connection
   #bytes = 0 // of them
   #subs = new Map() // by channel
+  #turn = null // the attempt to connect, and the connection that came of it
   #attempt = 0
-  #timers = new Set()
-  #retry = null // of the pending reconnect: { timer, now }
-  #drain = 0
+  #undo = new Set() // what ends timers and listeners
+  #retry = null // connects now instead of later
+  #drain = 0 // ms, if the server has said when to come back
   #ended = false
-  #listeners = []
-  #heard = 0 // when something was heard last
+  #heard = 0 // how often something was
   #error = null // what the server has said in front of its close
   connection = null // the name of the connection, while there is one
   user = null
@@ -874,13 +891,14 @@ export class Client {
   }
 
   // publish resolves to the position of the message once it is stored: once, however
-  // often the connection is lost meanwhile. Bytes are published as such, anything
+  // often the connection is lost meanwhile; it fails if the connection stayed away, and the
+  // answer with it, for so long that nobody can tell. Bytes are published as such, anything
   // else as JSON. Options: key, dedupe.
   publish(channel, data, { key, dedupe = unique() } = {}) {
     const body = { channel, key, dedupe }
     if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) body.data64 = base64(bytesOf(data))
     else body.data = data === undefined ? null : data
-    return this.#ask({ publish: body }).then((a) => a.published)
+    return this.#ask({ publish: body }, true).then((a) => a.published)
   }
 
   // history resolves to { messages, position, lost }. Options: since, limit, reverse.
@@ -904,18 +922,22 @@ export class Client {
   close() { this.#end(null) }
 
   #listen(target, type, f) {
-    if (!target?.addEventListener) return
-    target.addEventListener(type, f)
-    this.#listeners.push(() => target.removeEventListener(type, f))
+    target?.addEventListener?.(type, f)
+    this.#undo.add(() => target?.removeEventListener?.(type, f))
   }
 
+  // #after returns what keeps f from being called.
   #after(ms, f) {
+    const undo = () => {
+      clearTimeout(timer)
+      this.#undo.delete(undo)
+    }
     const timer = setTimeout(() => {
-      this.#timers.delete(timer)
+      undo()
       f()
     }, Math.min(ms, 2 ** 31 - 1))
-    this.#timers.add(timer)
-    return timer
+    this.#undo.add(undo)
+    return undo
   }
 
   #tell(name, error) { run(() => this.#o.state?.(name, error)) }
@@ -923,51 +945,53 @@ export class Client {
   // #wake connects now instead of later, or finds out whether the connection is dead,
   // as behind a sleep.
   #wake() {
-    const r = this.#retry
-    if (!r) {
-      if (this.#ready) this.#probe()
-      return
-    }
-    clearTimeout(r.timer)
-    this.#timers.delete(r.timer)
-    r.now()
+    if (this.#retry) this.#retry()
+    else if (this.#ready) this.#probe()
   }
 
   // #probe asks for what no server knows: that is answered, too.
   #probe() {
     const socket = this.#socket, heard = this.#heard
     this.#send({ body: '{"ping":{}}' })
-    this.#after(10000, () => this.#socket === socket && this.#heard === heard && this.reconnect())
+    this.#after(GRACE, () => this.#socket === socket && this.#heard === heard && this.reconnect())
   }
 
   // #watch probes a connection of which nothing is heard for ms: nobody tells a page
   // that its packets go nowhere.
   #watch(ms) {
-    const socket = this.#socket
+    const socket = this.#socket, heard = this.#heard
     this.#after(ms, () => {
       if (this.#socket !== socket) return
-      if (Date.now() - this.#heard >= ms) this.#probe()
+      if (this.#heard === heard) this.#probe()
       this.#watch(ms)
     })
   }
 
+  // #connect tries once: for a token, a connection and hello there are 30 s.
   async #connect() {
+    const turn = this.#turn = {}
+    const mine = () => this.#turn === turn
+    const asks = typeof this.#o.token === 'function'
+    let token = this.#o.token, socket, began = 0
+    const failed = (error, ends) => {
+      if (!mine()) return
+      undo()
+      this.#lost()
+      socket?.close()
+      if (ends) this.#end(error)
+      else this.#again(error)
+    }
+    const undo = this.#after(LIFE, () => this.#ready || failed(unable('no answer within 30 s')))
     this.#tell('connecting')
-    const callback = typeof this.#o.token === 'function'
-    let token = this.#o.token, socket
     try {
-      if (callback) token = await this.#o.token()
-      if (this.#ended) return
-      socket = new Socket(this.#url, 'curlew.v1', this.#o)
+      if (asks) token = await this.#o.token()
+      if (!mine()) return
+      socket = this.#socket = new Socket(this.#url, 'curlew.v1', this.#o)
     } catch (e) {
-      if (!this.#ended) this.#again(e)
+      failed(e)
       return
     }
-    this.#socket = socket
     this.#drain = 0
-    let began = 0
-    const mine = () => this.#socket === socket && !this.#ended
-    const slow = this.#after(30000, () => mine() && !this.#ready && socket.close())
     socket.onopen = () => {
       if (!mine()) return
       this.#send({
@@ -982,7 +1006,7 @@ export class Client {
     }
     socket.onmessage = (e) => {
       if (!mine()) return
-      this.#heard = Date.now()
+      this.#heard++
       let list
       try {
         list = JSON.parse(e.data)
@@ -993,16 +1017,11 @@ export class Client {
       for (const a of Array.isArray(list) ? list : [list]) if (mine()) this.#take(a)
     }
     socket.onclose = (e) => {
-      clearTimeout(slow)
-      this.#timers.delete(slow)
       if (!mine()) return
       if (began && Date.now() - began >= 5000) this.#attempt = 0
-      this.#lost()
-      const error = Object.assign(this.#error ?? unable(`closed with ${e.code} ${e.reason}`), { close: e.code })
-      this.#error = null
+      const error = Object.assign(this.#error ?? unable(`closed with ${e.code}${e.reason && ': ' + e.reason}`), { close: e.code })
       // A token that has expired and cannot be asked for again stays so.
-      if (returns(e.code) && (e.code !== 4401 || callback)) this.#again(error)
-      else this.#end(error)
+      failed(error, !returns(e.code) || (e.code === 4401 && !asks))
     }
   }
 
@@ -1016,24 +1035,32 @@ export class Client {
     const calls = this.#outbox
     this.#outbox = []
     this.#bytes = 0
-    for (const call of calls) this.#send(call)
+    for (const call of calls) {
+      if (call.once && call.sent < Date.now() - DEDUPE) {
+        call.fail(new HubError({ code: 'unavailable', message: 'nobody can tell any more whether it is published' }))
+      } else this.#send(call)
+    }
     this.#tell('connected')
   }
 
-  // #expires has a new token said before the old one expires.
-  #expires(at) {
+  // #expires has a new token said before the old one expires: in least ms at the
+  // earliest, and ever later if the clock here is ahead.
+  #expires(at, least = 1000) {
     if (!at || typeof this.#o.token !== 'function') return
     const socket = this.#socket
     const left = at - Date.now()
-    this.#after(Math.max(left - Math.min(left / 4, 60000) - Math.random() * left / 20, 1000), async () => {
-      if (this.#socket !== socket || !this.#ready) return
+    const due = left - Math.min(left / 4, 60000) - Math.random() * left / 20
+    this.#after(Math.max(due, least), async () => {
+      if (this.#socket !== socket) return
       try {
         const token = await this.#o.token()
-        if (this.#socket === socket && this.#ready) {
-          this.#send({ body: JSON.stringify({ refresh: { token } }), answer: (a) => a.refreshed && this.#expires(a.refreshed.expires) })
-        }
+        if (this.#socket !== socket) return
+        this.#send({
+          body: JSON.stringify({ refresh: { token } }),
+          answer: (a) => a.refreshed && this.#expires(a.refreshed.expires, due < least ? 2 * least : 1000),
+        })
       } catch {
-        this.#expires(Date.now() + Math.max(at - Date.now(), 0) / 2)
+        this.#expires(at, due < least ? 2 * least : 1000)
       }
     })
   }
@@ -1041,47 +1068,51 @@ export class Client {
   #lost() {
     this.#ready = false
     this.connection = null
-    this.#socket = null
+    this.#socket = this.#turn = this.#error = null
     for (const sub of this.#subs.values()) sub.live = sub.asked = false
     const rest = [...this.#asked.values()].filter((call) => call.done)
     this.#asked.clear()
-    this.#outbox.unshift(...rest)
+    this.#outbox = [...rest, ...this.#outbox]
     for (const call of rest) this.#bytes += call.size
   }
 
-  // #again connects again after a while: at random, so that not all do at once.
+  // #again connects again when the server has said, or after a while: at random, so that
+  // not all do at once.
   #again(error) {
     this.#tell('connecting', error)
     const most = Math.min(this.#o.minWait * 2 ** this.#attempt++, this.#o.maxWait)
-    this.#later(this.#drain ? this.#drain * (0.5 + Math.random()) : Math.random() * most)
+    this.#later(this.#drain || Math.random() * most)
   }
 
   #later(ms) {
-    const now = () => {
+    if (this.#ended) return
+    this.#retry = () => {
+      undo()
       this.#retry = null
       this.#connect()
     }
-    this.#retry = { now, timer: this.#after(ms, now) }
+    const undo = this.#after(ms, this.#retry)
   }
 
   #end(error) {
     if (this.#ended) return
     this.#ended = true
-    const calls = [...this.#outbox, ...[...this.#asked.values()].filter((call) => call.done)]
-    for (const timer of this.#timers) clearTimeout(timer)
-    for (const off of this.#listeners) off()
+    for (const undo of this.#undo) undo()
     const socket = this.#socket
-    this.#socket = null
-    this.#ready = false
+    this.#lost()
     socket?.close(1000)
+    const calls = this.#outbox
+    this.#outbox = []
     for (const call of calls) call.fail(error ?? unable('the client was closed'))
     this.#tell('ended', error ?? undefined)
   }
 
-  #ask(body) {
+  // #ask resolves to the answer. What must be done once is repeated only while the server
+  // knows it again.
+  #ask(body, once) {
     return new Promise((done, fail) => {
       const text = JSON.stringify(body) // as it is now
-      const call = { body: text, done, fail, size: text.length }
+      const call = { body: text, once, done, fail, size: text.length }
       if (this.#ended) fail(unable('the client was closed'))
       else if (this.#ready) this.#send(call)
       else if (this.#bytes + call.size > this.#o.outbox) fail(new HubError({ code: 'limit', message: 'too much waits to be published' }))
@@ -1094,6 +1125,7 @@ export class Client {
 
   #send(call) {
     const id = ++this.#id
+    call.sent ??= Date.now()
     this.#asked.set(id, call)
     this.#socket.send(`{"id":${id},${call.body.slice(1)}`)
   }

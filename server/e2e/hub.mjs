@@ -331,8 +331,8 @@ await Promise.all(parts.map(([name, f]) => f(stepsOf(name))));
 if (chromium) await touch(stepsOf('phone')); // which would be on the board of the others
 await stepsOf('all')('nothing is loaded from elsewhere, nothing complains', async () => {
   want('foreign requests', foreign, []);
-  // The browser itself reports the end of a fallback's session, that the README's page
-  // has no icon, that a server is gone, and that we look at what is drawn.
-  want('complaints', complaints.filter((c) => !/status of 410|^: .* status of 404|ERR_CONNECTION_REFUSED|can’t establish a connection|willReadFrequently/.test(c)), []);
+  // The browser itself reports that the README's page has no icon, that a server is gone,
+  // and that we look at what is drawn.
+  want('complaints', complaints.filter((c) => !/^: .* status of 404|ERR_CONNECTION_REFUSED|can’t establish a connection|willReadFrequently/.test(c)), []);
 });
 await end();

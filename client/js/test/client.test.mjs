@@ -163,8 +163,7 @@ each('a connection counts after five seconds', async (make) => {
 each('drain', async (make) => {
   await make()
   Paper.last.hello()
-  Paper.last.say({ drain: { retry: 10000 } })
-  Math.random.mock.mockImplementation(() => 0.5)
+  Paper.last.say({ drain: { retry: 10000 } }) // which each client gets another one of
   Paper.last.end(4000)
   await pass(9999)
   assert.equal(Paper.all.length, 1)
@@ -198,11 +197,11 @@ each('a connection that is dead', async (make) => {
   assert.deepEqual(Paper.last.kinds(), ['hello'])
   await pass(1)
   assert.deepEqual(Paper.last.kinds(), ['hello', 'ping'])
-  Paper.last.take('ping', { error: { code: 'bad_request' } })
+  Paper.last.take('ping', { error: { code: 'bad_request' } }) // at the very time of the hello's answer, for the clock
   await pass(50000)
   assert.equal(Paper.all.length, 1)
   page.dispatchEvent(new Event('online'))
-  assert.deepEqual(Paper.last.kinds(), ['hello', 'ping', 'ping', 'ping'])
+  assert.deepEqual(Paper.last.kinds(), ['hello', 'ping', 'ping'])
   await pass(10000)
   assert.equal(Paper.all.length, 2)
   assert.equal(Paper.all[0].closed, 1005)
@@ -286,6 +285,70 @@ each('tokens', async (make) => {
   Paper.last.end(4401)
   await pass(500)
   assert.equal(Paper.last.hello().token, 't3')
+})
+
+each('a clock that is ahead does not ask for tokens all the time', async (make) => {
+  let n = 0
+  await make({ token: async () => 't' + n++ })
+  Paper.last.hello({ expires: Date.now() - 3600000 })
+  for (const ms of [1000, 2000, 4000, 8000]) {
+    const before = n
+    await pass(ms - 1)
+    assert.equal(n, before)
+    await pass(1)
+    assert.equal(n, before + 1)
+    Paper.last.take('refresh', { refreshed: { expires: Date.now() - 3000000 } })
+  }
+})
+
+each('a token that does not come', async (make, states) => {
+  await make({ token: () => new Promise(() => {}) })
+  await pass(30000)
+  assert.deepEqual(states, ['connecting', 'connecting: unavailable'])
+  await pass(500)
+  assert.deepEqual(states.slice(2), ['connecting'])
+})
+
+each('a hello that is not answered', async (make) => {
+  await make()
+  Paper.last.open()
+  await pass(29999)
+  assert.equal(Paper.last.closed, undefined)
+  await pass(1)
+  assert.equal(Paper.last.closed, 1005)
+  await pass(500)
+  assert.equal(Paper.all.length, 2)
+})
+
+each('closed by its own callback', async (make) => {
+  let c
+  const states = []
+  c = await make({ state: (name, e) => { states.push(name); if (e) c.close() } })
+  Paper.last.hello()
+  Paper.last.end(1006)
+  await pass(60000)
+  assert.deepEqual(states, ['connecting', 'connected', 'connecting', 'ended'])
+  assert.equal(Paper.all.length, 1)
+})
+
+each('a publish of which nobody can tell', async (make) => {
+  const c = await make()
+  Paper.last.hello()
+  const old = c.publish('room:7', 1).catch((e) => [e.code, e.retry])
+  const history = c.history('room:7')
+  await pass(90000)
+  const young = c.publish('room:7', 2)
+  Paper.last.end(1006)
+  const waits = c.publish('room:7', 3)
+  await pass(500)
+  Paper.last.end(1006)
+  await pass(15000)
+  Paper.last.hello()
+  assert.deepEqual(await old, ['unavailable', false])
+  assert.deepEqual(Paper.last.sent.slice(1).map((m) => m.publish?.data ?? Object.keys(m)[1]), ['history', 2, 3])
+  Paper.last.take('history', { history: { messages: [], position: {} } })
+  for (const m of Paper.last.sent.filter((m) => m.publish)) Paper.last.say({ id: m.id, published: {} })
+  await Promise.all([history, young, waits])
 })
 
 each('a token that cannot be had', async (make, states) => {

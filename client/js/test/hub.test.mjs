@@ -12,7 +12,7 @@ const MODES = ['ws', 'stream', 'sse', 'poll']
 const wait = (ms) => new Promise((done) => setTimeout(done, ms))
 const until = async (what, f) => {
   for (let n = 0; !f(); n++) {
-    if (n > 3000) throw new Error(`not in time: ${typeof what === 'function' ? what() : what}`)
+    if (n > 2000) throw new Error(`not in time: ${typeof what === 'function' ? what() : what}`)
     await wait(20)
   }
 }
@@ -34,10 +34,10 @@ test('every message once and in order, over connections that are cut', { skip },
   const all = MODES.map((mode) => {
     const channel = 'room:' + mode, got = [], own = []
     const c = client(mode, { token: mode })
-    c.subscribe(channel, { message: (m) => (m.user ? own : got).push(m.data), gap: (g) => got.push(g) })
-    return { c, channel, got, own, since: null }
+    const sub = c.subscribe(channel, { message: (m) => (m.user ? own : got).push(m.data), gap: (g) => got.push(g) })
+    return { c, channel, got, own, sub }
   })
-  await until('connected', () => all.every(({ c }) => c.connected))
+  await until('subscribed', () => all.every(({ sub }) => sub.position)) // from there on nothing may be missing
   for (let i = 0; i < n; i++) {
     await Promise.all(all.map(({ channel }) => publish(channel, i)))
     for (const { c, channel } of all) c.publish(channel, i)
