@@ -21,7 +21,11 @@ type Client struct {
 	ctx     context.Context // ends with the connection, also while a callback is under way
 	cancel  func()          // of ctx; nil if the connection itself ends it
 
-	bucket bucket // what it may publish; of the callbacks
+	bucket  bucket // what it may publish; of the callbacks
+	refused int    // tokens to refresh with, in a row; of the callbacks
+
+	expires time.Time // of the hub's expiries, as the next
+	place   int       // among them, counted from 1; 0 if it is not
 
 	mu       sync.Mutex // taken behind that of a channel, guards the following
 	said     bool       // hello
@@ -106,6 +110,16 @@ func (c *Client) close(code curlew.Code, reason string) {
 	c.to.close(code, reason)
 }
 
+// expired is called when the client's token has, unless it was refreshed just now.
+func (c *Client) expired() {
+	c.mu.Lock()
+	over := c.who.expired(c.hub.expiries.now())
+	c.mu.Unlock()
+	if over {
+		c.close(proto.CloseExpired, "the token has expired")
+	}
+}
+
 // over reports whether the connection has ended or is being closed.
 func (c *Client) over() bool {
 	c.mu.Lock()
@@ -125,6 +139,7 @@ func (c *Client) gone(*curlew.Conn, *curlew.CloseError) {
 	c.mu.Lock()
 	c.ended = true
 	c.timer.Stop()
+	h.expiries.set(c, time.Time{})
 	subs := c.subs
 	c.subs = nil
 	c.mu.Unlock()

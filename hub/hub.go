@@ -23,7 +23,9 @@ type Hub struct {
 	seed   maphash.Seed
 	shards [64]channels
 	stats  counters
-	thrown atomic.Int64 // how often Disconnect was called
+
+	expiries expiries
+	thrown   atomic.Int64 // how often Disconnect was called
 
 	mu      sync.Mutex // guards the following
 	clients map[string]*Client
@@ -40,6 +42,7 @@ func New(o *Options) (*Hub, error) {
 		set.Broker = NewMemory()
 	}
 	h := &Hub{broker: set.Broker, seed: maphash.MakeSeed(), clients: make(map[string]*Client)}
+	h.expiries.now = func() time.Time { return time.Now().Round(0) }
 	h.set.Store(set)
 	return h, nil
 }

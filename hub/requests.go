@@ -35,7 +35,15 @@ func (c *Client) do(r *proto.Request) {
 	if a.Subscribed == nil { // which was said
 		c.say(a)
 	}
-	if e := a.Error; e != nil && r.Kind == proto.Hello {
+	e := a.Error
+	switch {
+	case r.Kind == proto.Refresh && e == nil:
+		c.refused = 0
+	case r.Kind == proto.Refresh && (e.Code == proto.Unauthorized || e.Code == proto.Expired):
+		if c.refused++; c.refused == maxRefused {
+			c.close(proto.CloseUnauthorized, "not authorized")
+		}
+	case r.Kind == proto.Hello && e != nil:
 		switch e.Code {
 		case proto.Expired:
 			c.close(proto.CloseExpired, "the token has expired")
@@ -89,7 +97,7 @@ func (c *Client) identify(token string) (*Identity, error) {
 	if len(who.Info) > 0 && !proto.ValidData(who.Info) { // which everybody would be shown
 		return nil, c.hub.errorOf(errInfo, proto.Internal)
 	}
-	if !who.Expires.IsZero() && !time.Now().Before(who.Expires) {
+	if who.expired(c.hub.expiries.now()) {
 		return nil, &proto.Error{Code: proto.Expired, Message: "the token has expired"}
 	}
 	return who, nil
@@ -145,9 +153,14 @@ func (h *Hub) enter(c *Client, thrown int64) (ok bool, err error) {
 func (c *Client) identifiedLocked(who *Identity) {
 	c.who = who
 	c.timer.Stop()
-	if !who.Expires.IsZero() && !c.ended {
-		c.timer = time.AfterFunc(time.Until(who.Expires), func() { c.close(proto.CloseExpired, "the token has expired") })
+	if !c.ended {
+		c.hub.expiries.set(c, who.Expires)
 	}
+}
+
+// expired reports whether it is over, by the clock of the day.
+func (who *Identity) expired(now time.Time) bool {
+	return !who.Expires.IsZero() && !now.Before(who.Expires.Round(0))
 }
 
 func millis(t time.Time) int64 {
@@ -157,14 +170,17 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// maxRefused is how many tokens in a row a client may refresh with in vain.
+const maxRefused = 5
+
 // refresh takes a new token of the same user. What it allows no longer ends.
 func (c *Client) refresh(token string) (*proto.Refreshed, error) {
 	who, err := c.identify(token)
+	if err == nil && who.User != c.User() {
+		err = &proto.Error{Code: proto.Unauthorized, Message: "the token is another user's"}
+	}
 	if err != nil {
 		return nil, err
-	}
-	if who.User != c.User() {
-		return nil, &proto.Error{Code: proto.Unauthorized, Message: "the token is another user's"}
 	}
 	c.mu.Lock()
 	c.identifiedLocked(who)
