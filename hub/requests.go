@@ -81,11 +81,17 @@ func (c *Client) answer(r *proto.Request, a *proto.Answer) (err error) {
 	return err
 }
 
+// maxToken is the longest token that anybody is asked about, in bytes.
+const maxToken = 16 << 10
+
 // identify asks who has a token.
 func (c *Client) identify(token string) (*Identity, error) {
 	connect := c.hub.settings().Connect
 	if connect == nil {
 		return &Identity{}, nil
+	}
+	if len(token) > maxToken {
+		return nil, &proto.Error{Code: proto.Unauthorized, Message: explained[proto.Unauthorized]}
 	}
 	who, err := connect(c.ctx, c.request, token)
 	if err != nil {

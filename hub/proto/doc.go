@@ -57,9 +57,6 @@ const MaxID = 1 << 53
 // MaxDedupe is the longest dedupe key, in bytes.
 const MaxDedupe = 64
 
-// MaxToken is the longest token, in bytes.
-const MaxToken = 16 << 10
-
 // MaxKey is the longest key of a message, in bytes.
 const MaxKey = 255
 

@@ -201,7 +201,7 @@ type field struct {
 }
 
 var fields = map[string]field{
-	"token":   {[]Kind{Hello, Refresh}, func(r *Request, p []byte) (ok bool) { r.Token, ok = text(p); return ok && len(r.Token) <= MaxToken }},
+	"token":   {[]Kind{Hello, Refresh}, func(r *Request, p []byte) (ok bool) { r.Token, ok = text(p); return ok }},
 	"client":  {[]Kind{Hello}, func(r *Request, p []byte) (ok bool) { r.Client, ok = text(p); return ok }},
 	"channel": {[]Kind{Subscribe, Unsubscribe, Publish, History, Presence}, func(r *Request, p []byte) (ok bool) { r.Channel, ok = text(p); return ok }},
 	"since": {[]Kind{Subscribe, History}, func(r *Request, p []byte) (ok bool) {
