@@ -167,8 +167,8 @@ type broken struct {
 	err error
 }
 
-func (b broken) Publish(context.Context, string, *Publication, Keep) (Position, error) {
-	return Position{}, b.err
+func (b broken) Publish(context.Context, string, *Publication, Keep) (Position, bool, error) {
+	return Position{}, false, b.err
 }
 
 func (b broken) History(context.Context, string, Query) (*Page, error) { return nil, b.err }

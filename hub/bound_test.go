@@ -19,7 +19,7 @@ func TestRX8_Bound(t *testing.T) {
 		b.Bound(bound)
 		publish := func(channel string, size int, age time.Duration) Position {
 			t.Helper()
-			at, err := b.Publish(t.Context(), channel, &Publication{Data: []byte(strings.Repeat("1", size))}, Keep{Size: 5, Age: age})
+			at, _, err := b.Publish(t.Context(), channel, &Publication{Data: []byte(strings.Repeat("1", size))}, Keep{Size: 5, Age: age})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +71,7 @@ func TestRX8_Bound(t *testing.T) {
 		}
 		b.Bound(0)
 		for i := range 200 {
-			at, err := b.Publish(t.Context(), fmt.Sprint("free:", i), &Publication{Data: make([]byte, 1000)}, Keep{Size: 5, Age: time.Minute})
+			at, _, err := b.Publish(t.Context(), fmt.Sprint("free:", i), &Publication{Data: make([]byte, 1000)}, Keep{Size: 5, Age: time.Minute})
 			if err != nil || at.Offset != 1 {
 				t.Fatal(at, err)
 			}
@@ -81,7 +81,7 @@ func TestRX8_Bound(t *testing.T) {
 		}
 		<-time.After(time.Hour)
 		for _, channel := range []string{"first", "few", "late"} { // what has no age
-			if _, err := b.Publish(t.Context(), channel, &Publication{}, Keep{Size: 1, Age: time.Second}); err != nil {
+			if _, _, err := b.Publish(t.Context(), channel, &Publication{}, Keep{Size: 1, Age: time.Second}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -18,8 +18,8 @@ type Position = proto.Position
 type Broker interface {
 	// Publish gives a message its position, stores it as k says, and has it
 	// delivered, in one step. With a Dedupe key that the same user has used in the
-	// channel within DedupeWindow it only returns the position from then.
-	Publish(ctx context.Context, channel string, p *Publication, k Keep) (Position, error)
+	// channel within DedupeWindow it only returns the position from then, and again.
+	Publish(ctx context.Context, channel string, p *Publication, k Keep) (at Position, again bool, err error)
 
 	// Subscribe has the sink given everything that is published behind the position
 	// returned, which is that of the last message. A sink may be called before

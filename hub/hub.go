@@ -109,8 +109,8 @@ func (h *Hub) publish(ctx context.Context, ns *Namespace, channel string, p *Pub
 	if len(p.Dedupe) > proto.MaxDedupe || len(p.Key) > proto.MaxKey {
 		return Position{}, &proto.Error{Code: proto.BadRequest, Message: "key or dedupe is too long"}
 	}
-	at, err := h.broker.Publish(ctx, channel, p, Keep(ns.History))
-	if err == nil {
+	at, again, err := h.broker.Publish(ctx, channel, p, Keep(ns.History))
+	if err == nil && !again {
 		h.stats.published.Add(1)
 	}
 	return at, err
@@ -245,7 +245,7 @@ type Stats struct {
 	Clients  int `json:"clients"`  // connected, and have said hello
 	Channels int `json:"channels"` // that they are subscribed to
 
-	Published  int64 `json:"published"`  // messages, by this node
+	Published  int64 `json:"published"`  // messages, by this node; what is repeated counts once
 	Delivered  int64 `json:"delivered"`  // to its subscribers
 	Lost       int64 `json:"lost"`       // for a subscriber that was too slow, and was told so
 	TooSlow    int64 `json:"tooSlow"`    // connections that were closed for that

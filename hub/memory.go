@@ -193,13 +193,12 @@ func (b *Memory) Close() error {
 
 var errClosed = &proto.Error{Code: proto.Unavailable, Message: "the hub has ended"}
 
-func (b *Memory) Publish(_ context.Context, channel string, p *Publication, k Keep) (at Position, err error) {
+func (b *Memory) Publish(_ context.Context, channel string, p *Publication, k Keep) (at Position, again bool, err error) {
 	err = b.use(channel, func(st *stream) {
 		now := b.now()
 		key := dedupeKey{channel, p.User, p.Dedupe}
 		if p.Dedupe != "" {
-			if was, ok := b.recent.find(key, now); ok {
-				at = was
+			if at, again = b.recent.find(key, now); again {
 				return
 			}
 		}
@@ -209,7 +208,7 @@ func (b *Memory) Publish(_ context.Context, channel string, p *Publication, k Ke
 			b.recent.add(key, at, now)
 		}
 	})
-	return at, err
+	return at, again, err
 }
 
 func (b *Memory) Subscribe(_ context.Context, channel string, s Sink) (at Position, err error) {

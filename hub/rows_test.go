@@ -360,7 +360,7 @@ func TestHB20(t *testing.T) {
 		if p, _ := h.hub.History(h.t.Context(), "plain", Query{}); p.Position.Offset != 1 {
 			t.Errorf("%d messages", p.Position.Offset)
 		}
-		if s := h.hub.Stats(); s.Delivered != 1 {
+		if s := h.hub.Stats(); s.Delivered != 1 || s.Published != 1 {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -73,8 +73,8 @@ type truth struct {
 	w *world
 }
 
-func (b *truth) Publish(ctx context.Context, channel string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
-	at, err := b.Broker.Publish(ctx, channel, p, k)
+func (b *truth) Publish(ctx context.Context, channel string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
+	at, again, err := b.Broker.Publish(ctx, channel, p, k)
 	if err == nil {
 		b.w.mu.Lock()
 		defer b.w.mu.Unlock()
@@ -83,7 +83,7 @@ func (b *truth) Publish(ctx context.Context, channel string, p *hub.Publication,
 		}
 		b.w.was[place{channel, at}] = string(p.Data)
 	}
-	return at, err
+	return at, again, err
 }
 
 type place struct {

@@ -160,7 +160,7 @@ func sameOffsets(list []*hub.Message, want ...int64) error {
 // publish publishes n messages whose data is their offset.
 func publish(b hub.Broker, channel string, n int, k hub.Keep) (at hub.Position, err error) {
 	for range n {
-		if at, err = b.Publish(ctx, channel, &hub.Publication{Data: fmt.Append(nil, at.Offset+1)}, k); err != nil {
+		if at, _, err = b.Publish(ctx, channel, &hub.Publication{Data: fmt.Append(nil, at.Offset+1)}, k); err != nil {
 			return at, err
 		}
 	}
@@ -197,7 +197,7 @@ func deliveries(b hub.Broker) error {
 		{Data: []byte(`{"x":1}`), User: "ann", Key: "k"}, {Data: []byte{0, 255}, Binary: true}, {Data: []byte("null"), Dedupe: "d"},
 	}
 	for _, p := range list {
-		if _, err := b.Publish(ctx, "a", p, hub.Keep{}); err != nil {
+		if _, _, err := b.Publish(ctx, "a", p, hub.Keep{}); err != nil {
 			return err
 		}
 	}
@@ -334,7 +334,7 @@ func atOnce(b hub.Broker) error {
 		all.Go(func() {
 			for j := range each {
 				data := fmt.Sprintf(`"%d %d"`, i, j)
-				at, _ := b.Publish(ctx, "a", &hub.Publication{Data: []byte(data)}, hub.Keep{Size: writers * each})
+				at, _, _ := b.Publish(ctx, "a", &hub.Publication{Data: []byte(data)}, hub.Keep{Size: writers * each})
 				where[i][at.Offset] = data
 				p, err := b.History(ctx, "a", hub.Query{Since: &hub.Position{Epoch: at.Epoch, Offset: at.Offset - 1}, Limit: 1})
 				if err != nil || len(p.Messages) != 1 || string(p.Messages[0].Data) != data {

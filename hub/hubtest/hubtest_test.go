@@ -17,7 +17,7 @@ func TestMemory(t *testing.T) { hubtest.Run(t, func() hub.Broker { return hub.Ne
 // A wrong broker is a Memory of which something is not as it should be.
 type wrong struct {
 	*hub.Memory
-	publish   func(b *hub.Memory, channel string, p *hub.Publication, k hub.Keep) (hub.Position, error)
+	publish   func(b *hub.Memory, channel string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error)
 	subscribe func(at hub.Position) hub.Position
 	sink      func(s hub.Sink) hub.Sink
 	keepSinks bool
@@ -39,7 +39,7 @@ func (b *wrong) named(channel string) string {
 	return channel
 }
 
-func (b *wrong) Publish(ctx context.Context, channel string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
+func (b *wrong) Publish(ctx context.Context, channel string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
 	if b.publish != nil {
 		return b.publish(b.Memory, channel, p, k)
 	}
@@ -135,13 +135,13 @@ func TestWrong(t *testing.T) {
 		"offsets": {func() *wrong { // one count for all channels
 			var mu sync.Mutex
 			n := int64(0)
-			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
+			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				n++
-				at, err := b.Publish(ctx, c, p, k)
+				at, again, err := b.Publish(ctx, c, p, k)
 				at.Offset = n
-				return at, err
+				return at, again, err
 			}}
 		}},
 		"deliveries": {
@@ -188,7 +188,7 @@ func TestWrong(t *testing.T) {
 			})}
 		}},
 		"size": {func() *wrong {
-			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
+			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
 				if k.Size > 0 {
 					k.Size++
 				}
@@ -196,7 +196,7 @@ func TestWrong(t *testing.T) {
 			}}
 		}},
 		"age": {func() *wrong {
-			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
+			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
 				k.Age += time.Second
 				return b.Publish(ctx, c, p, k)
 			}}
@@ -230,14 +230,20 @@ func TestWrong(t *testing.T) {
 		},
 		"dedupe": {
 			func() *wrong {
-				return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
+				return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
 					q := *p
 					q.Dedupe = ""
 					return b.Publish(ctx, c, &q, k)
 				}}
 			},
+			func() *wrong { // does not say so
+				return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
+					at, _, err := b.Publish(ctx, c, p, k)
+					return at, false, err
+				}}
+			},
 			func() *wrong { // whoever it is
-				return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
+				return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
 					q := *p
 					q.User = ""
 					return b.Publish(ctx, c, &q, k)
@@ -246,25 +252,25 @@ func TestWrong(t *testing.T) {
 		},
 		"dedupe at once": {func() *wrong { // looked up first, remembered later
 			var known sync.Map
-			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
+			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
 				if at, ok := known.Load(p.Dedupe); ok {
-					return at.(hub.Position), nil
+					return at.(hub.Position), true, nil
 				}
 				<-time.After(time.Millisecond)
-				at, err := b.Publish(ctx, c, &hub.Publication{Data: p.Data}, k)
+				at, again, err := b.Publish(ctx, c, &hub.Publication{Data: p.Data}, k)
 				known.Store(p.Dedupe, at)
-				return at, err
+				return at, again, err
 			}}
 		}},
 		"dedupe window": {func() *wrong { // forever
 			var known sync.Map
-			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, error) {
+			return &wrong{publish: func(b *hub.Memory, c string, p *hub.Publication, k hub.Keep) (hub.Position, bool, error) {
 				if at, ok := known.Load(p.Dedupe); ok && p.Dedupe != "" {
-					return at.(hub.Position), nil
+					return at.(hub.Position), true, nil
 				}
-				at, err := b.Publish(ctx, c, p, k)
+				at, again, err := b.Publish(ctx, c, p, k)
 				known.Store(p.Dedupe, at)
-				return at, err
+				return at, again, err
 			}}
 		}},
 		"members": {

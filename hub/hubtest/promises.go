@@ -36,7 +36,7 @@ func count(b hub.Broker, n int, k hub.Keep) (err error) {
 		if e != nil {
 			return e
 		}
-		_, e = b.Publish(ctx, "a", &hub.Publication{Data: fmt.Append(nil, p.Position.Offset+1)}, k)
+		_, _, e = b.Publish(ctx, "a", &hub.Publication{Data: fmt.Append(nil, p.Position.Offset+1)}, k)
 		err = errors.Join(err, e)
 	}
 	return err
@@ -127,6 +127,7 @@ func lost(b hub.Broker) error {
 }
 
 func dedupe(b hub.Broker) error {
+	top := map[string]int64{} // by channel
 	for i, row := range []struct {
 		channel, user, key string
 		offset             int64
@@ -134,10 +135,14 @@ func dedupe(b hub.Broker) error {
 		{"a", "", "k", 1}, {"a", "", "k", 1}, {"a", "", "l", 2}, {"a", "ann", "k", 3}, {"a", "ann", "k", 3}, {"b", "", "k", 1}, {"a", "", "", 4}, {"a", "", "", 5},
 		{"a", "", "k", 1}, {"a", "", "l", 2},
 	} {
-		at, err := b.Publish(ctx, row.channel, &hub.Publication{Data: []byte("1"), User: row.user, Dedupe: row.key}, hub.Keep{Size: 1})
+		at, again, err := b.Publish(ctx, row.channel, &hub.Publication{Data: []byte("1"), User: row.user, Dedupe: row.key}, hub.Keep{Size: 1})
 		if err != nil || at.Offset != row.offset {
 			return fmt.Errorf("publication %d has offset %d, %v, want %d", i, at.Offset, err, row.offset)
 		}
+		if again != (at.Offset <= top[row.channel]) {
+			return fmt.Errorf("publication %d, with the offset %d: again is %v", i, at.Offset, again)
+		}
+		top[row.channel] = max(top[row.channel], at.Offset)
 	}
 	return nil
 }
@@ -151,7 +156,7 @@ func dedupeAtOnce(b hub.Broker) error {
 	var wrong error
 	for range 50 {
 		all.Go(func() {
-			at, err := b.Publish(ctx, "a", &hub.Publication{Data: []byte("1"), Dedupe: "k"}, hub.Keep{Size: 10})
+			at, _, err := b.Publish(ctx, "a", &hub.Publication{Data: []byte("1"), Dedupe: "k"}, hub.Keep{Size: 10})
 			if err != nil || at.Offset != 1 {
 				mu.Lock()
 				wrong = fmt.Errorf("%+v, %v", at, err)
@@ -168,7 +173,7 @@ func dedupeWindow(b hub.Broker) error {
 	b.Subscribe(ctx, "a", r)
 	defer b.Unsubscribe("a", r)
 	once := func(offset int64) error {
-		at, err := b.Publish(ctx, "a", &hub.Publication{Data: []byte("1"), Dedupe: "k"}, hub.Keep{})
+		at, _, err := b.Publish(ctx, "a", &hub.Publication{Data: []byte("1"), Dedupe: "k"}, hub.Keep{})
 		if err == nil && at.Offset != offset {
 			err = fmt.Errorf("offset %d, want %d", at.Offset, offset)
 		}
@@ -278,7 +283,7 @@ func names(b hub.Broker) error {
 	list := []string{"a", "A", "é", "e\u0301", "a:b", "a:", "..", "a/b", "a%2fb", strings.Repeat("x", 255), strings.Repeat("x", 254)}
 	for range 2 {
 		for _, name := range list {
-			if _, err := b.Publish(ctx, name, &hub.Publication{Data: []byte("1")}, hub.Keep{Size: 5}); err != nil {
+			if _, _, err := b.Publish(ctx, name, &hub.Publication{Data: []byte("1")}, hub.Keep{Size: 5}); err != nil {
 				return err
 			}
 		}
