@@ -270,7 +270,7 @@ func inFront(t *testing.T, srv *server.Server) (*wstest.Network, *http.Transport
 		transport.CloseIdleConnections()
 		front.Close()
 		srv.Close()
-		time.Sleep(time.Hour) // what waits for the end of a connection has seen it
+		<-time.After(time.Hour) // what waits for the end of a connection has seen it
 	})
 	return network, transport
 }

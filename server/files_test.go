@@ -5,10 +5,15 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"curlew.example/curlew/server"
+	"curlew.example/curlew/server/config"
+	"curlew.example/curlew/wstest"
 )
 
 // A web root with a secret beside it.
@@ -161,4 +166,78 @@ func TestSF11FileChanges(t *testing.T) {
 			}
 		}
 	})
+}
+
+// SF3: what the site has its secrets in is not served, whatever name leads to it, also
+// where it lies among what is; nor is the site file.
+func TestSF3_OwnFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	site := `{
+		tls: { certificate: 'site.pem', key: 'site.key', acme: { domains: 'a.example', cache: 'acme' } },
+		auth: { basic: { users: 'users' } },
+		hub: { apiKeys: 'hub.keys', auth: { jwt: { keys: 'hub.secret' } } },
+		routes: [
+			{ match: '/in/', handler: 'echo', auth: { jwt: { keys: 'secret' } } },
+			{ match: '/file/{name}', handler: 'file', file: { path: './${name}' }, auth: 'none' },
+			{ match: '/', handler: 'static', static: { directory: '.' }, auth: 'none' },
+		],
+	}`
+	write("site.json5", site)
+	write("users", "alice:$2y$10$8dVCGQAHCOZPmDbwXx/KHOOkTCpJMvsqFWN4MbJ1UxqncSj2bHt7C\n")
+	write("hub.keys", "0123456789abcdef\n")
+	write("secret", tokenSecret)
+	write("hub.secret", tokenSecret)
+	write("index.html", "fine")
+	write("public.txt", "fine")
+	writePair(t, filepath.Join(dir, "site"), wstest.Certificate("localhost"))
+	if err := os.Mkdir(filepath.Join(dir, "acme"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("acme/a.example", "a key")
+	for link, to := range map[string]string{"link": "users", "folder": "acme", "all": "."} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := config.Load(filepath.Join(dir, "site.json5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := server.New(s, server.Options{Handlers: basic()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(target string) int {
+		r := httptest.NewRequest("GET", target, nil)
+		if strings.HasPrefix(target, "/file/") {
+			for _, f := range strings.Split(upgrade(target), "\r\n") {
+				if name, value, ok := strings.Cut(f, ": "); ok && name != "Host" {
+					r.Header.Add(name, value)
+				}
+			}
+		}
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		return w.Code
+	}
+	own := []string{"site.json5", "site.key", "users", "secret", "hub.keys", "hub.secret", "acme/a.example", "acme", "link", "folder/a.example", "all/site.key", "all/all/acme/a.example", "all/folder/a.example"}
+	for _, name := range own {
+		if got := status("/" + name); got != 404 {
+			t.Errorf("/%s: %d", name, got)
+		}
+		if got := status("/file/" + name); got != 404 {
+			t.Errorf("/file/%s: %d", name, got)
+		}
+	}
+	for target, want := range map[string]int{"/": 200, "/public.txt": 200, "/all/public.txt": 200, "/site.pem": 200, "/file/public.txt": 501} { // whose connection cannot be taken here
+		if got := status(target); got != want {
+			t.Errorf("%s: %d, want %d", target, got, want)
+		}
+	}
 }

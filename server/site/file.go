@@ -22,7 +22,7 @@ func (f *File) fields() []field {
 	return []field{
 		{name: "path", to: filePath{f}, required: true, none: "'./file.bin'",
 			doc: "The file. `${name}` stands for what the route captured: a part of the name of one file or folder, below the folder that is written out in front of it. " +
-				"A value that could lead elsewhere, a hidden file among others, and what is no regular file get 404."},
+				"A value that could lead elsewhere or to a hidden file, files of the site's own (the site file, keys, users) and what is no regular file get 404."},
 		{name: "type", to: word(&f.Type, "binary", "text"), def: `'binary'`,
 			doc: "The type of the message. A text that is not UTF-8 ends the connection with 1011 where that shows."},
 	}

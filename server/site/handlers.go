@@ -32,7 +32,7 @@ func (r *Route) handlerFields() []field {
 				"`X-Forwarded-For`, `-Host` and `-Proto` tell the backend of the client. A backend that cannot be reached, or answers nonsense, gives 502."},
 		{name: "static", to: nested{list: r.Static.fields()},
 			doc: "Sends the files of a folder: index.html, ranges, `ETag`, precompressed `.gz` and `.br` siblings; " +
-				"no dot files, no listing, never outside the folder; methods other than GET and HEAD get 405."},
+				"no dot files, no listing, never outside the folder, nothing in which the site has its secrets (the site file, files of keys and users); methods other than GET and HEAD get 405."},
 		{name: "respond", to: nested{list: r.Respond.fields()},
 			doc: "Answers every request alike."},
 		{name: "redirect", to: nested{list: r.Redirect.fields()},

@@ -1,6 +1,9 @@
 package site
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"slices"
+)
 
 // Parse reads the text of a site file. The name stands in errors and its folder
 // is where relative paths start; it is not opened. An error is of type Errors.
@@ -51,5 +54,40 @@ func (d *decoder) site(n *Node) *Site {
 			}
 		}
 	}
+	private := s.private()
+	for _, r := range s.Routes {
+		r.Private = private
+	}
 	return s
+}
+
+// private lists the files and folders in which the site has its secrets.
+func (s *Site) private() (list []string) {
+	add := func(names ...string) {
+		for _, name := range names {
+			if name != "" && !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	add(s.File)
+	if s.TLS != nil {
+		for _, c := range s.TLS.Certificates {
+			add(c.Key.Value)
+		}
+		if s.TLS.ACME != nil {
+			add(s.TLS.ACME.Cache.Value)
+		}
+	}
+	of := func(a *Auth) {
+		if a != nil {
+			add(a.Basic.Users.Value, a.JWT.Keys.Value.File)
+		}
+	}
+	of(s.Access.Auth)
+	for _, r := range s.Routes {
+		of(r.Access.Auth)
+	}
+	add(s.Hub.Auth.JWT.Keys.Value.File, s.Hub.APIKeys.Value.File)
+	return list
 }

@@ -116,6 +116,10 @@ type Route struct {
 	Headers    Headers
 	Fallback   Setting[bool] // WebSockets are there over plain HTTP too
 
+	// Private are the files and folders of the site that no route is to show: the site
+	// file itself, keys, users.
+	Private []string
+
 	handlers []field // the definitions of all handlers' settings
 }
 

@@ -25,7 +25,7 @@ import (
 // New makes an endpoint that sends the route's file, whose name may have captures
 // in it. A file that is not there is answered 404 in the place of the handshake.
 func New(r *site.Route, ws route.Endpoint) (http.Handler, error) {
-	from, err := newSource(r.File)
+	from, err := newSource(r)
 	if err != nil {
 		return nil, r.File.Path.From.Errorf("%v", err)
 	}

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"curlew.example/curlew/server/route"
 	"curlew.example/curlew/server/site"
 )
 
 // A source is where files come from.
 type source struct {
+	route    *site.Route
 	folder   string
 	fixed    string      // the only file there is, if nothing is captured
 	elements [][]segment // of the names below folder otherwise
@@ -20,8 +22,9 @@ type source struct {
 // has none.
 type segment struct{ text, name string }
 
-func newSource(f *site.File) (*source, error) {
-	s := &source{folder: f.Folder}
+func newSource(r *site.Route) (*source, error) {
+	f := r.File
+	s := &source{route: r, folder: f.Folder}
 	if !strings.Contains(f.Name, "${") {
 		s.fixed = f.Name
 		return s, nil
@@ -84,12 +87,37 @@ func (s *source) name(value func(string) string) (string, bool) {
 
 // open opens a file by its name, and returns its size. Where the client has a part
 // in the name, nothing leads out of the folder, no link and none that changes
-// meanwhile; a file that only the site names may lie wherever links lead. What is
-// no regular file is refused without waiting for it.
+// meanwhile, nor to what is the site's own; a file that only the site names may be any,
+// and lie wherever links lead. What is no regular file is refused without waiting for
+// it.
 func (s *source) open(name string) (*os.File, int64, error) {
-	f, err := s.find(name)
+	if s.fixed != "" {
+		f, info, err := regular(os.OpenFile(filepath.Join(s.folder, name), os.O_RDONLY|openFlags, 0))
+		if err != nil {
+			return nil, 0, err
+		}
+		return f, info.Size(), nil
+	}
+	root, err := os.OpenRoot(s.folder) // anew each time: it may have been replaced
 	if err != nil {
 		return nil, 0, err
+	}
+	defer root.Close()
+	f, info, err := regular(root.OpenFile(name, os.O_RDONLY|openFlags, 0))
+	if err != nil {
+		return nil, 0, err
+	}
+	if route.Private(s.route, root, filepath.ToSlash(name), info) {
+		f.Close()
+		return nil, 0, os.ErrNotExist
+	}
+	return f, info.Size(), nil
+}
+
+// regular returns a file that was opened, if it is one.
+func regular(f *os.File, err error) (*os.File, os.FileInfo, error) {
+	if err != nil {
+		return nil, nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -97,19 +125,7 @@ func (s *source) open(name string) (*os.File, int64, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, 0, err
+		return nil, nil, err
 	}
-	return f, info.Size(), nil
-}
-
-func (s *source) find(name string) (*os.File, error) {
-	if s.fixed != "" {
-		return os.OpenFile(filepath.Join(s.folder, name), os.O_RDONLY|openFlags, 0)
-	}
-	root, err := os.OpenRoot(s.folder) // anew each time: it may have been replaced
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+	return f, info, nil
 }

@@ -3,6 +3,9 @@ package static
 import (
 	"io/fs"
 	"os"
+
+	"curlew.example/curlew/server/route"
+	"curlew.example/curlew/server/site"
 )
 
 // A folder is where files are served from.
@@ -16,19 +19,27 @@ type folder interface {
 // A directory is one of the system. No name and no symbolic link leads out of
 // it, not even one that changes meanwhile. It is opened anew for each request,
 // so that one that was replaced as a whole is served from then on.
-type directory string
+type directory struct {
+	name  string
+	route *site.Route // whose site has files that are not served
+}
 
 func (d directory) open(name string) (fs.File, fs.FileInfo, error) {
-	root, err := os.OpenRoot(string(d))
+	root, err := os.OpenRoot(d.name)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer root.Close()
-	file, err := root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+	opened, err := root.OpenFile(name, os.O_RDONLY|openFlags, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	return regular(file)
+	file, info, err := regular(opened)
+	if err == nil && route.Private(d.route, root, name, info) {
+		file.Close()
+		return nil, nil, fs.ErrNotExist
+	}
+	return file, info, err
 }
 
 // A tree is any file system, of embedded files for example.

@@ -38,7 +38,7 @@ func New(r *site.Route, _ route.Endpoint) (http.Handler, error) {
 	case !info.IsDir():
 		return nil, dir.From.Errorf("%s is a file; the name of a folder is wanted", dir.Value)
 	}
-	return &handler{folder: directory(dir.Value), strip: depth(r.Match.Value)}, nil
+	return &handler{folder: directory{dir.Value, r}, strip: depth(r.Match.Value)}, nil
 }
 
 // Files serves the regular files of fsys, which must be io.Seekers and must not
