@@ -71,7 +71,7 @@ func TestFB3_Limits(t *testing.T) {
 			case "/size", "/bytes":
 				c.Send(curlew.Binary, make([]byte, 5000))
 			case "/rate":
-				for range 5 {
+				for range 100 { // in however many requests
 					c.Send(curlew.Text, nil)
 				}
 			case "/text":

@@ -106,14 +106,14 @@ func TestRX3_NoDescriptors(t *testing.T) {
 func TestRX6_Herd(t *testing.T) {
 	n := 1500
 	fmt.Sscan(os.Getenv("CURLEW_HERD"), &n)
-	r := start(t, `{ @plain, log: { requests: false }, routes: [{ handler: 'echo' }] }`, nil)
+	r := start(t, `{ @plain, log: { requests: false }, timeouts: { handshake: '2 mins' }, routes: [{ handler: 'echo' }] }`, nil)
 	var all sync.WaitGroup
 	begin := make(chan struct{})
 	var failed atomic.Int32
 	for i := range n {
 		all.Go(func() {
 			<-begin
-			c, err := curlew.Dial(t.Context(), r.ws(), &curlew.DialOptions{HandshakeTimeout: 30 * time.Second})
+			c, err := curlew.Dial(t.Context(), r.ws(), &curlew.DialOptions{HandshakeTimeout: 2 * time.Minute})
 			if err != nil {
 				if failed.Add(1) < 5 {
 					t.Error(err)

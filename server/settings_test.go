@@ -164,7 +164,7 @@ func TestEchoBackpressure(t *testing.T) {
 			h := frame.Header{Fin: true, Opcode: frame.Binary, Masked: true, Length: 64 << 10}
 			message := append(h.Append(nil), make([]byte, 64<<10)...)
 			sent := 0
-			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			conn.SetDeadline(time.Now().Add(2 * time.Minute))
 			for sent < 1<<30 {
 				n, err := conn.Write(message)
 				sent += n

@@ -150,7 +150,7 @@ func TestTL2_KeyUpdates(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		w.record(applicationRecord, []byte(get))
-		s.SetReadDeadline(time.Now().Add(10 * time.Second))
+		s.SetReadDeadline(time.Now().Add(time.Minute))
 		b, _ := io.ReadAll(s)
 		if got := strings.HasPrefix(string(b), "HTTP/1.1 200 ") && strings.HasSuffix(string(b), "hello"); got != c.ok {
 			t.Errorf("%s: %.60q", name, b)

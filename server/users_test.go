@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -181,26 +182,38 @@ func TestAU10AU18Token(t *testing.T) {
 
 // A connection lives as long as its token.
 func TestTokenExpires(t *testing.T) {
-	t.Parallel()
-	r := start(t, `{ @plain, routes: [{ handler: 'echo', auth: { jwt: { keys: `+inlineKey+`, leeway: '1 ms' } } }] }`, nil)
-	connect := func(life time.Duration) *wstest.Peer {
-		p, _ := wstest.Open(t, r.connect(), "/", http.Header{"Authorization": {"Bearer " + token(t, time.Now().Add(life))}})
-		return p
-	}
-	long, short, shorter := connect(time.Hour), connect(2500*time.Millisecond), connect(1500*time.Millisecond)
-	gone := connect(time.Hour)
-	gone.Send(wstest.Close(frame.NormalClosure, ""))
-	gone.WantClose("the echo", frame.NormalClosure, "")
-	short.Send(wstest.Text("x"))
-	short.Want("the echo", wstest.Text("x"))
-	shorter.WantClose("the end of the token", 4401, "token expired")
-	short.WantClose("the end of the token", 4401, "token expired")
-	long.Send(wstest.Text("x"))
-	long.Want("the echo", wstest.Text("x"))
-	if got := r.asked("/", "Authorization: Bearer "+token(t, time.Now().Add(-time.Second))+"\r\n"); got != "401" {
-		t.Errorf("afterwards: %s", got)
-	}
-	r.eventually("the ends", func() bool { return server.Expiries(r.Server) == 1 })
+	inBubble(t, "", `webSockets: { ping: 'never' }, routes: [{ handler: 'echo', auth: { jwt: { keys: `+inlineKey+`, leeway: '1 ms' } } }]`, nil, func(t *testing.T, b *bubble) {
+		connect := func(life time.Duration) *wstest.Peer {
+			p, _ := wstest.Open(t, b.connect(), "/", http.Header{"Authorization": {"Bearer " + token(t, time.Now().Add(life))}})
+			return p
+		}
+		began := time.Now()
+		long, short, shorter := connect(time.Hour), connect(3*time.Second), connect(2*time.Second)
+		gone := connect(time.Hour)
+		gone.Send(wstest.Close(frame.NormalClosure, ""))
+		gone.WantClose("the echo", frame.NormalClosure, "")
+		short.Send(wstest.Text("x"))
+		short.Want("the echo", wstest.Text("x"))
+		shorter.WantClose("the end of the token", 4401, "token expired")
+		if d := time.Since(began); d < 2*time.Second || d > 3*time.Second {
+			t.Errorf("closed after %v", d)
+		}
+		short.WantClose("the end of the token", 4401, "token expired")
+		if d := time.Since(began); d < 3*time.Second || d > 4*time.Second {
+			t.Errorf("closed after %v", d)
+		}
+		long.Send(wstest.Text("x"))
+		long.Want("the echo", wstest.Text("x"))
+		late := b.connect()
+		io.WriteString(late, upgrade("/", "Authorization: Bearer "+token(t, time.Now().Add(-time.Second))+"\r\n"))
+		if got := codes(answers(late)); got != "401" {
+			t.Errorf("afterwards: %s", got)
+		}
+		synctest.Wait()
+		if n := server.Expiries(b.server); n != 1 {
+			t.Errorf("%d tokens expire yet", n)
+		}
+	})
 }
 
 // HB6: whatever the handler does at the moment.
@@ -217,12 +230,15 @@ func TestHB6TokenExpiresEverywhere(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(r.dir, "large"), make([]byte, 64<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	bearer := http.Header{"Authorization": {"Bearer " + token(t, time.Now().Add(1200*time.Millisecond))}}
+	var ahead atomic.Int64
+	server.SetExpiryClock(r.Server, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+	bearer := http.Header{"Authorization": {"Bearer " + token(t, time.Now().Add(time.Hour))}}
 	peers := map[string]*wstest.Peer{}
 	for _, path := range []string{"/exec", "/file", "/proxy", "/room", "/bytes"} {
 		peers[path], _ = wstest.Open(t, r.connect(), path, bearer)
 	}
 	peers["/bytes"].Send(wstest.Binary(make([]byte, 1000)))
+	ahead.Store(int64(2 * time.Hour))
 	for _, path := range []string{"/exec", "/proxy", "/room", "/bytes", "/file"} { // /file does not read meanwhile
 		wantEnd(t, peers[path], 4401, "token expired")
 	}
