@@ -1,72 +1,112 @@
 package hub
 
 import (
+	"container/list"
 	"slices"
-	"strings"
 	"time"
 )
 
 // A roster is who is present in a stream.
 type roster struct {
-	present map[string]*Member // by connection, those that leave among them
-	leaving []leaver           // in the order in which their time is over
+	present map[string]*attendee   // by connection, those that leave among them
+	leaving list.List              // of *attendee, in the order in which their time is over
+	users   map[string][]*attendee // that leave, by their names
 }
 
-// A leaver is still listed, for a while.
-type leaver struct {
-	member *Member
-	until  time.Duration
+// An attendee is a member, who is still listed for a while when he leaves.
+type attendee struct {
+	*Member
+	place *list.Element // among those that leave; nil if he stays
+	until time.Duration
 }
 
 func (ro *roster) empty() bool { return len(ro.present) == 0 }
 
+// first returns who is to go next, or nil.
+func (ro *roster) first() *attendee {
+	if e := ro.leaving.Front(); e != nil {
+		return e.Value.(*attendee)
+	}
+	return nil
+}
+
 // due returns when the first grace is over.
 func (ro *roster) due() time.Duration {
-	if len(ro.leaving) == 0 {
-		return never
+	if a := ro.first(); a != nil {
+		return a.until
 	}
-	return ro.leaving[0].until
+	return never
 }
 
 // expired takes out those whose grace is over.
 func (ro *roster) expired(now time.Duration) (gone []*Member) {
-	for len(ro.leaving) > 0 && ro.leaving[0].until <= now {
-		m := ro.leaving[0].member
-		ro.leaving = ro.leaving[1:]
-		delete(ro.present, m.Connection)
-		gone = append(gone, m)
+	for a := ro.first(); a != nil && a.until <= now; a = ro.first() {
+		ro.stay(a)
+		delete(ro.present, a.Connection)
+		gone = append(gone, a.Member)
 	}
 	return gone
+}
+
+// leave notes that one is leaving. Usually he is the last.
+func (ro *roster) leave(a *attendee, until time.Duration) {
+	e := ro.leaving.Back()
+	for e != nil && e.Value.(*attendee).until > until {
+		e = e.Prev()
+	}
+	if a.until = until; e == nil {
+		a.place = ro.leaving.PushFront(a)
+	} else {
+		a.place = ro.leaving.InsertAfter(a, e)
+	}
+	if a.User != "" {
+		if ro.users == nil {
+			ro.users = make(map[string][]*attendee)
+		}
+		ro.users[a.User] = append(ro.users[a.User], a)
+	}
+}
+
+// stay notes that one does not leave, or has left.
+func (ro *roster) stay(a *attendee) {
+	ro.leaving.Remove(a.place)
+	a.place = nil
+	same := ro.users[a.User]
+	if i := slices.Index(same, a); i >= 0 && len(same) > 1 {
+		ro.users[a.User] = slices.Delete(same, i, i+1)
+	} else {
+		delete(ro.users, a.User)
+	}
 }
 
 // returned takes out the one of a user, who has a name, who is leaving, if there is
 // one.
 func (ro *roster) returned(user string) bool {
-	i := slices.IndexFunc(ro.leaving, func(l leaver) bool { return user != "" && l.member.User == user })
-	if i < 0 {
+	same := ro.users[user]
+	if len(same) == 0 {
 		return false
 	}
-	delete(ro.present, ro.leaving[i].member.Connection)
-	ro.leaving = slices.Delete(ro.leaving, i, i+1)
+	a := same[0]
+	ro.stay(a)
+	delete(ro.present, a.Connection)
 	return true
 }
 
 // joinLocked makes m a member. Nobody is told of one who returns.
 func (st *stream) joinLocked(m *Member) {
 	if st.members == nil {
-		st.members = &roster{present: make(map[string]*Member)}
+		st.members = &roster{present: make(map[string]*attendee)}
 	}
 	ro := st.members
-	i := slices.IndexFunc(ro.leaving, func(l leaver) bool { return l.member.Connection == m.Connection })
-	switch {
-	case i >= 0:
-		ro.leaving = slices.Delete(ro.leaving, i, i+1)
-	case ro.present[m.Connection] == nil && !ro.returned(m.User):
+	switch a := ro.present[m.Connection]; {
+	case a != nil && a.place != nil:
+		ro.stay(a)
+	case a == nil && !ro.returned(m.User):
 		for _, s := range st.sinks {
 			s.Joined(m)
 		}
 	}
-	ro.present[m.Connection] = m
+	ro.present[m.Connection] = &attendee{Member: m}
 }
 
 // leaveLocked has a member leave after its grace.
@@ -75,21 +115,15 @@ func (st *stream) leaveLocked(connection string, now, grace time.Duration) {
 	if ro == nil {
 		return
 	}
-	m := ro.present[connection]
-	if m == nil || slices.ContainsFunc(ro.leaving, func(l leaver) bool { return l.member == m }) {
-		return
-	}
-	if grace <= 0 {
+	a := ro.present[connection]
+	switch {
+	case a == nil || a.place != nil:
+	case grace <= 0:
 		delete(ro.present, connection)
-		st.leftLocked(m)
-		return
+		st.leftLocked(a.Member)
+	default:
+		ro.leave(a, now+grace)
 	}
-	until := now + grace
-	i := len(ro.leaving)
-	for i > 0 && ro.leaving[i-1].until > until {
-		i--
-	}
-	ro.leaving = slices.Insert(ro.leaving, i, leaver{m, until})
 }
 
 func (st *stream) leftLocked(m *Member) {
@@ -98,20 +132,14 @@ func (st *stream) leftLocked(m *Member) {
 	}
 }
 
-// membersLocked are all, in the order of their users' names.
+// membersLocked are all, in any order.
 func (st *stream) membersLocked() []*Member {
 	if st.members == nil {
 		return nil
 	}
 	list := make([]*Member, 0, len(st.members.present))
-	for _, m := range st.members.present {
-		list = append(list, m)
+	for _, a := range st.members.present {
+		list = append(list, a.Member)
 	}
-	slices.SortFunc(list, func(a, b *Member) int {
-		if c := strings.Compare(a.User, b.User); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Connection, b.Connection)
-	})
 	return list
 }

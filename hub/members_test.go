@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"curlew.example/curlew/hub/proto"
 )
@@ -89,5 +91,71 @@ func TestMembersAtOnce(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// BenchmarkReturn: one who has left comes back, among many who have: the cost does not
+// follow their number.
+func BenchmarkReturn(b *testing.B) {
+	for _, others := range []int{100, 100_000} {
+		b.Run(fmt.Sprint(others), func(b *testing.B) {
+			m := NewMemory()
+			defer m.Close()
+			for i := range others {
+				name := fmt.Sprint("other", i)
+				m.Join(b.Context(), "c", &Member{User: name, Connection: name})
+				m.Leave("c", name, time.Hour)
+			}
+			for b.Loop() {
+				m.Join(b.Context(), "c", &Member{User: "ann", Connection: "a"})
+				m.Leave("c", "a", time.Hour)
+			}
+		})
+	}
+}
+
+// TestRoster: who leaves, returns and goes, at random, against lists.
+func TestRoster(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	ro := &roster{present: make(map[string]*attendee)}
+	var leaving []*attendee // in order of their leaving
+	var now time.Duration
+	for step := range 20_000 {
+		name, user := fmt.Sprint(step), []string{"", "ann", "bob", "eve"}[r.IntN(4)]
+		switch r.IntN(4) {
+		case 0, 1:
+			a := &attendee{Member: &Member{User: user, Connection: name}}
+			ro.present[name] = a
+			ro.leave(a, now+time.Duration(r.IntN(10)))
+			leaving = append(leaving, a)
+		case 2:
+			i := slices.IndexFunc(leaving, func(a *attendee) bool { return a.User == user && user != "" })
+			if ro.returned(user) != (i >= 0) {
+				t.Fatalf("step %d: %q", step, user)
+			}
+			if i >= 0 {
+				leaving = slices.Delete(leaving, i, i+1)
+			}
+		default:
+			now++
+			gone := ro.expired(now)
+			rest := slices.DeleteFunc(slices.Clone(leaving), func(a *attendee) bool { return a.until <= now })
+			if len(gone) != len(leaving)-len(rest) {
+				t.Fatalf("step %d: %d are gone", step, len(gone))
+			}
+			for _, m := range gone {
+				if !slices.ContainsFunc(leaving, func(a *attendee) bool { return a.Member == m && a.until <= now }) {
+					t.Fatalf("step %d: %s is gone", step, m.Connection)
+				}
+			}
+			leaving = rest
+		}
+		if len(ro.present) != len(leaving) || ro.leaving.Len() != len(leaving) {
+			t.Fatalf("step %d: %d, %d, want %d", step, len(ro.present), ro.leaving.Len(), len(leaving))
+		}
+	}
+	ro.expired(never)
+	if !ro.empty() || len(ro.users) != 0 || ro.due() != never {
+		t.Errorf("%+v", ro)
 	}
 }

@@ -1,10 +1,13 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"hash/maphash"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,7 +166,8 @@ func (sh *shard) setTimerLocked() {
 	}
 }
 
-// ring looks at the streams of which something is due.
+// ring looks at the streams of which something is due. The others of the shard do not
+// wait for that, as many may have to be told who has left.
 func (sh *shard) ring() {
 	now := sh.broker.now()
 	sh.mu.Lock()
@@ -171,9 +175,13 @@ func (sh *shard) ring() {
 	for len(sh.due) > 0 && sh.due[0].due <= now {
 		st := sh.due[0]
 		sh.due.set(st, never)
+		st.users++
+		sh.mu.Unlock()
 		st.mu.Lock()
 		st.expireLocked(now)
 		st.mu.Unlock()
+		sh.mu.Lock()
+		st.users--
 		sh.settleLocked(st)
 	}
 	sh.setTimerLocked()
@@ -249,5 +257,8 @@ func (b *Memory) Leave(channel, connection string, grace time.Duration) {
 
 func (b *Memory) Members(_ context.Context, channel string) (list []*Member, err error) {
 	b.look(channel, func(st *stream) { list = st.membersLocked() })
+	slices.SortFunc(list, func(a, b *Member) int { // nobody waits for that
+		return cmp.Or(strings.Compare(a.User, b.User), strings.Compare(a.Connection, b.Connection))
+	})
 	return list, nil
 }
