@@ -60,11 +60,12 @@ func ofSize(least, most int) func(curlew.Type, []byte) bool {
 // flip changes byte i, from the end if it is negative. Text stays text.
 func flip(i int) func(p []byte) []byte {
 	return func(p []byte) []byte {
-		if i < 0 {
-			i += len(p)
+		at := i
+		if at < 0 {
+			at += len(p)
 		}
-		if i >= 0 && i < len(p) {
-			p[i] ^= 1
+		if at >= 0 && at < len(p) {
+			p[at] ^= 1
 		}
 		return p
 	}
