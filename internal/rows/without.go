@@ -16,14 +16,11 @@ var Without = map[string]string{
 
 	"FR34": budget, "RX4": budget, "RX5": budget,
 	"H1-13": "nothing here reads multipart bodies",
-	"H1-17": "http.CrossOriginProtection is used without patterns (hub); patterns of origins are AU3",
+	"H1-17": "http.CrossOriginProtection is not used; patterns of origins are AU3",
 	"TL9":   http2 + "; with HTTP/1 a connection carries what its client says, and hosts without a route get 421",
 	"RX9":   "there are no metrics yet",
 	"RX12":  "maps of Go are seeded",
 	"RX14":  "Socket.IO is not spoken",
-	"RX18":  "nobody logs in by messages: who may connect is asked before the 101",
-	"RX19":  "nobody logs in by messages: who may connect is asked before the 101",
-	"AU16":  "no session can be taken over: a connection is its TCP connection",
 	"CF7":   admin, "CF8": admin, "CF9": admin, "CF14": admin,
 	"CF16": "the server does not start another of itself; descriptors come from systemd alone",
 

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -188,9 +189,39 @@ func TestHB6_RouteUserExpires(t *testing.T) {
 	})
 }
 
-// TestFB2_WhoUsesASession: who says by a token of the hub who he is must be the user of
+// TestRX19_NoHello: who does not say who he is, or that he is nobody, is gone after 10
+// s, whatever else comes of him.
+func TestRX19_NoHello(t *testing.T) {
+	in(t, rooms, aRoute, func(h *house) {
+		began := time.Now()
+		p, err := h.dial("/hub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for {
+				if _, err := p.c.Ping(context.Background()); err != nil {
+					return
+				}
+				<-time.After(time.Second)
+			}
+		}()
+		p.ended(4002)
+		if d := time.Since(began); d < 10*time.Second || d > 11*time.Second {
+			t.Errorf("after %v", d)
+		}
+		q, err := h.dial("/hub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.c.Send(curlew.Text, []byte(`{"id":1,"subscribe":{"channel":"open:1"}}`))
+		q.ended(1008)
+	})
+}
+
+// TestFB2_AU16_WhoUsesASession: who says by a token of the hub who he is must be the user of
 // the session; to know its name is enough, as ever, without.
-func TestFB2_WhoUsesASession(t *testing.T) {
+func TestFB2_AU16_WhoUsesASession(t *testing.T) {
 	in(t, rooms+`, auth: { `+strings.Replace(jwt, "} }", "}, from: ['cookie:s', 'query:t'] }", 1)+` }`, aRoute, func(h *house) {
 		ann, again, bob := token(`{"sub":"ann","exp":`+in10()+`}`), token(`{"sub":"ann","jti":"2","exp":`+in10()+`}`), token(`{"sub":"bob","exp":`+in10()+`}`)
 		open := func(fields ...string) string {
