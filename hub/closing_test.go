@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -141,4 +142,36 @@ func TestUnsubscribeFromNothing(t *testing.T) {
 			t.Errorf("%d channels", n)
 		}
 	})
+}
+
+// TestChannelsInPages: all channels, in order, in pages of any size.
+func TestChannelsInPages(t *testing.T) {
+	h, _ := New(rooms())
+	defer h.Close()
+	const n = 1000
+	for i := range n {
+		h.hold(t.Context(), fmt.Sprintf("plain:%03d", i), h.settings().Namespaces["plain"])
+	}
+	for _, size := range []int{1, 7, 100, n - 1, n, n + 1} {
+		after, have := "", 0
+		for {
+			list := h.Channels("plain:", after, size)
+			for _, l := range list {
+				if want := fmt.Sprintf("plain:%03d", have); l.Channel != want {
+					t.Fatalf("%s, want %s", l.Channel, want)
+				}
+				after = l.Channel
+				have++
+			}
+			if len(list) < size {
+				break
+			}
+		}
+		if have != n {
+			t.Errorf("%d, in pages of %d", have, size)
+		}
+	}
+	if list := h.Channels("", "", -1); len(list) != 0 {
+		t.Error(list)
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	mrand "math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -168,8 +170,10 @@ func (es *eventStream) deliver(d *delivery) error {
 
 func (es *eventStream) pushLocked(it *item) {
 	it.size = 64
-	if it.delivery != nil && it.Message != nil {
-		it.size += len(it.Data)
+	if it.delivery != nil {
+		if it.size += len(it.event); it.Message != nil {
+			it.size += len(it.Data)
+		}
 	}
 	es.queue = append(es.queue, it)
 	es.bytes += it.size
@@ -230,18 +234,27 @@ func (es *eventStream) run(ctx context.Context, ping time.Duration) {
 	var buf []byte
 	beat := time.NewTicker(ping)
 	defer beat.Stop()
-	buf = append(buf, ":ok\n\n"...)
+	flush := func() bool {
+		if len(buf) == 0 {
+			return true
+		}
+		es.rc.SetWriteDeadline(time.Now().Add(ping))
+		_, err := es.w.Write(buf)
+		buf = buf[:0]
+		return err == nil && es.rc.Flush() == nil
+	}
+	// Also instead of what a drain has said.
+	buf = fmt.Appendf(buf, "retry: %d\n:ok\n\n", 1000+mrand.N(2000))
 	for {
 		list, over := es.take()
 		for _, it := range list {
-			buf = es.append(buf, it)
-		}
-		if len(buf) > 0 {
-			es.rc.SetWriteDeadline(time.Now().Add(ping))
-			if _, err := es.w.Write(buf); err != nil || es.rc.Flush() != nil {
+			// An id may be much longer than its message.
+			if buf = es.append(buf, it); len(buf) > maxQueued/4 && !flush() {
 				return
 			}
-			buf = buf[:0]
+		}
+		if !flush() {
+			return
 		}
 		if over {
 			return

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -384,6 +385,10 @@ func TestEventsNames(t *testing.T) {
 		b.subscribe(&proto.Request{ID: 1, Channel: "room"})
 		b.leaveChannel("room", 0)
 		l.want(t, "join leave")
+		if n, _ := strconv.Atoi(l.retry); n < 1000 || n >= 3000 {
+			t.Errorf("retry: %q", l.retry)
+		}
+		l.retry = ""
 		<-time.After(time.Hour) // with nothing but comments
 		s.publish(t, "room", 1)
 		l.want(t, "1")
@@ -397,4 +402,51 @@ func TestEventsNames(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestFB16_Events: joins and leaves that wait for a client count as what they are, too.
+func TestFB16_Events(t *testing.T) {
+	es := newEventStream(nil, nil)
+	d := newEvent(&proto.Answer{Join: &proto.Event{Channel: "room", Member: proto.Member{Info: []byte(`"` + strings.Repeat("x", 10<<10) + `"`)}}})
+	n := 0
+	for es.deliver(d) == nil {
+		n++
+	}
+	if most := maxQueued/(10<<10) + 1; n > most {
+		t.Errorf("%d wait, of 10 KiB each", n)
+	}
+}
+
+// TestEventsLongIDs: what is written at once stays small, however long the ids are that
+// many small messages have.
+func TestEventsLongIDs(t *testing.T) {
+	es := newEventStream(nil, nil)
+	w := &widest{}
+	es.w, es.rc, es.client = w, http.NewResponseController(w), new(Client)
+	for i := range 15 {
+		es.at[strings.Repeat("x", 200)+strconv.Itoa(i)] = Position{Epoch: "e"}
+	}
+	name := strings.Repeat("x", 200) + "0"
+	m := newDelivery(&Message{Message: proto.Message{Channel: name, Data: []byte("1")}})
+	n := 0
+	for es.deliver(m) == nil {
+		n++
+	}
+	es.close(0, "")
+	es.run(t.Context(), time.Minute)
+	if w.total < n*3000 || w.most > maxQueued {
+		t.Errorf("%d bytes of %d were written at once", w.most, w.total)
+	}
+}
+
+// A widest is a ResponseWriter that knows the longest write.
+type widest struct{ most, total int }
+
+func (w *widest) Header() http.Header { return nil }
+func (w *widest) WriteHeader(int)     {}
+func (w *widest) Flush()              {}
+
+func (w *widest) Write(p []byte) (int, error) {
+	w.most, w.total = max(w.most, len(p)), w.total+len(p)
+	return len(p), nil
 }

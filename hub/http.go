@@ -351,12 +351,17 @@ type Listed struct {
 // prefix, in the order of their names, and come behind after.
 func (h *Hub) Channels(prefix, after string, n int) []Listed {
 	list := []Listed{}
+	cut := func() {
+		slices.SortFunc(list, func(a, b Listed) int { return strings.Compare(a.Channel, b.Channel) })
+		list = list[:min(max(n, 0), len(list))]
+	}
+	full, last := false, "" // of a full list
 	for i := range h.shards {
 		cs := &h.shards[i]
 		cs.mu.Lock()
 		var some []*channel
 		for name, ch := range cs.open {
-			if strings.HasPrefix(name, prefix) && name > after {
+			if strings.HasPrefix(name, prefix) && name > after && (!full || name < last) {
 				some = append(some, ch)
 			}
 		}
@@ -366,7 +371,11 @@ func (h *Hub) Channels(prefix, after string, n int) []Listed {
 			list = append(list, Listed{ch.name, len(ch.subs), ch.top.Offset})
 			ch.mu.Unlock()
 		}
+		if len(list) > n && n > 0 {
+			cut()
+			full, last = true, list[n-1].Channel
+		}
 	}
-	slices.SortFunc(list, func(a, b Listed) int { return strings.Compare(a.Channel, b.Channel) })
-	return list[:min(n, len(list))]
+	cut()
+	return list
 }
