@@ -75,6 +75,14 @@ export interface ClientOptions extends SocketOptions {
   maxWait?: number
   /** Bytes that may wait while there is no connection: 1 MiB. */
   outbox?: number
+  /**
+   * One connection for all tabs of this origin that have the same address and say the
+   * same here: true, or the name of the user where tabs may be those of several. One of
+   * them makes it, with its own token and options, and when that one goes another one
+   * does, and nothing is lost. To the hub they are one member and one client, with the
+   * limits of one. Without Web Locks or BroadcastChannel each tab has its own.
+   */
+  share?: boolean | string
 }
 
 export interface SubscriptionEvents<T = any> {
@@ -106,11 +114,14 @@ export class Client {
   readonly connection: string | null
   readonly user: string | null
   subscribe<T = any>(channel: string, events?: SubscriptionEvents<T>): Subscription
-  /** Resolves once the message is stored, and stores it once. */
+  /**
+   * Resolves once the message is stored, and stores it once; rejects with 'unavailable'
+   * if the answer was lost and the connection stayed away so long that nobody can tell.
+   */
   publish(channel: string, data: any, options?: { key?: string; dedupe?: string }): Promise<Position>
   history<T = any>(channel: string, options?: { since?: Position; limit?: number; reverse?: boolean }): Promise<{ messages: Message<T>[]; position: Position; lost?: boolean }>
   presence(channel: string): Promise<Member[]>
-  /** Drops the connection and makes another one at once. */
+  /** Drops the connection, also that of the tabs that share it, and makes another one at once. */
   reconnect(): void
   close(): void
 }

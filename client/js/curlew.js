@@ -832,7 +832,8 @@ const unable = (message) => new HubError({ code: 'unavailable', message, retry: 
 // Client is a connection to a hub that comes back by itself. Options: token, a
 // string or a function that returns one or a promise of it; state(name, error),
 // called with 'connecting', 'connected' and 'ended'; minWait and maxWait, ms;
-// outbox, bytes; and those of Socket.
+// outbox, bytes; share, true or a name, to have one connection with the other tabs of
+// this origin that say the same; and those of Socket.
 export class Client {
   #url
   #o
@@ -986,7 +987,8 @@ export class Client {
     try {
       if (asks) token = await this.#o.token()
       if (!mine()) return
-      socket = this.#socket = new Socket(this.#url, 'curlew.v1', this.#o)
+      const Way = this.#o.share && globalThis.navigator?.locks && globalThis.BroadcastChannel ? Shared : Socket
+      socket = this.#socket = new Way(this.#url, 'curlew.v1', this.#o)
     } catch (e) {
       failed(e)
       return
@@ -1007,14 +1009,7 @@ export class Client {
     socket.onmessage = (e) => {
       if (!mine()) return
       this.#heard++
-      let list
-      try {
-        list = JSON.parse(e.data)
-      } catch {
-        socket.close(4500, 'not JSON')
-        return
-      }
-      for (const a of Array.isArray(list) ? list : [list]) if (mine()) this.#take(a)
+      for (const a of answers(e.data, socket)) if (mine()) this.#take(a)
     }
     socket.onclose = (e) => {
       if (!mine()) return
@@ -1193,8 +1188,269 @@ export class Client {
   }
 }
 
+// ---------------------------------------------------------------- sharing
+
+// Tabs that share a connection speak the hub's protocol with one of them, over a
+// BroadcastChannel: who has the lock of their name leads, and has the connection. Each
+// holds a lock of its own, too, for the leader to see that it is there. What they say is
+// { by, to, … }: by is who says it, to is missing if all are meant.
+
+// A Shared is what Client needs of a Socket, for one tab.
+class Shared {
+  transport = ''
+  #id = unique()
+  #name
+  #channel
+  #here = false // the leader can see it
+  #leader = '' // the one that has heard us: only that one counts
+  #made // the Leader, if it is this tab's
+  #over = new AbortController()
+  #timer
+  #hide = () => this.#end(1006)
+
+  constructor(url, protocol, options) {
+    const { locks } = navigator
+    const name = this.#name = `curlew ${url.href} ${options.share}`
+    this.#channel = new BroadcastChannel(name)
+    this.#channel.onmessage = ({ data }) => this.#hear(data)
+    globalThis.addEventListener?.('pagehide', this.#hide)
+    const lead = () => {
+      if (this.#over.signal.aborted) return
+      if (this.#leader) { // it is gone
+        this.#end(1006)
+        return
+      }
+      return new Promise((release) => {
+        this.#made = new Leader(name, new Socket(url, protocol, options), release)
+      })
+    }
+    // Without locks, as in a page of no origin, everybody leads themselves; who led is told
+    // here that somebody else does.
+    const refused = () => this.#made ? this.#end(1006) : lead()
+    const ask = () => {
+      this.#here = true
+      this.#post({ open: true })
+    }
+    locks.request(`${name} ${this.#id}`, () => {
+      ask()
+      return new Promise((release) => this.#over.signal.addEventListener('abort', release))
+    }).catch(ask)
+    locks.request(name, { signal: this.#over.signal }, lead).catch(refused)
+    // A leader that is stuck is one no more.
+    this.#timer = setTimeout(() => locks.request(name, { steal: true }, lead).catch(refused), GRACE)
+  }
+
+  send(text) { this.#post({ text }) }
+
+  // close leaves with 1000; with anything else the connection is no good for anybody.
+  close(code) {
+    if (code !== 1000) this.#post({ drop: true })
+    this.#stop()
+  }
+
+  #post(m) { if (!this.#over.signal.aborted) this.#channel.postMessage({ by: this.#id, ...m }) }
+
+  #stop() {
+    this.#over.abort()
+    clearTimeout(this.#timer)
+    globalThis.removeEventListener?.('pagehide', this.#hide)
+    this.#channel.close()
+    this.#made?.end(1006)
+  }
+
+  #end(code, reason = '') {
+    if (this.#over.signal.aborted) return
+    this.#stop()
+    this.onclose({ code, reason })
+  }
+
+  #hear({ by, to, leads, heard, opened, text, closed }) {
+    if (leads && this.#leader) this.#end(1006)
+    else if (leads && this.#here) this.#post({ open: true })
+    if (heard && to === this.#id) {
+      this.#leader ||= by
+      clearTimeout(this.#timer)
+    }
+    if (by !== this.#leader || (to && to !== this.#id)) return
+    if (opened) {
+      this.transport = opened
+      this.onopen()
+    } else if (text) this.onmessage({ data: text })
+    else if (closed) this.#end(closed.code, closed.reason)
+  }
+}
+
+// A Leader has the connection of all tabs, and is to them what a hub is.
+class Leader {
+  #id = unique()
+  #name
+  #channel
+  #socket
+  #release // gives the lock to somebody else
+  #tabs = new Set()
+  #channels = new Map() // by name: { at, tabs, later }
+  #n = 0
+  #asked = new Map() // by id: what takes the answer
+  #hello = null // what is answered
+  #greeted = [] // who waits for that
+  #over = new AbortController()
+
+  constructor(name, socket, release) {
+    this.#name = name
+    this.#socket = socket
+    this.#release = release
+    this.#channel = new BroadcastChannel(name)
+    this.#channel.onmessage = ({ data }) => this.#hear(data)
+    socket.onopen = () => this.#say({ opened: socket.transport })
+    socket.onmessage = (e) => this.#take(e.data)
+    socket.onclose = (e) => this.end(e.code, e.reason)
+    this.#say({ leads: true })
+  }
+
+  // end leaves all tabs without a connection: they make another one. The lock is given
+  // back when they have been told why.
+  end(code, reason = '') {
+    if (this.#over.signal.aborted) return
+    this.#over.abort()
+    this.#say({ closed: { code, reason } })
+    this.#channel.close()
+    this.#socket.close()
+    setTimeout(this.#release, 100)
+  }
+
+  #say(m) { this.#channel.postMessage({ by: this.#id, ...m }) }
+
+  #hear({ by, open, text, drop }) {
+    if (open && !this.#tabs.has(by)) {
+      this.#tabs.add(by)
+      navigator.locks.request(`${this.#name} ${by}`, { signal: this.#over.signal }, () => this.#gone(by)).catch(() => {})
+      this.#say({ to: by, heard: true })
+      if (this.#socket.readyState === OPEN) this.#say({ to: by, opened: this.#socket.transport })
+    } else if (this.#tabs.has(by)) {
+      if (drop) this.end(1006)
+      else if (text) this.#do(by, JSON.parse(text))
+    }
+  }
+
+  #gone(tab) {
+    this.#tabs.delete(tab)
+    for (const channel of [...this.#channels.keys()]) this.#leave(tab, channel)
+  }
+
+  #ask(request, take) {
+    const id = ++this.#n
+    this.#asked.set(id, take)
+    this.#socket.send(JSON.stringify({ id, ...request }))
+  }
+
+  // #do does a tab's request. There is one hello for all.
+  #do(tab, { id, ...r }) {
+    const answer = (a) => this.#say({ to: tab, text: JSON.stringify({ ...a, id }) })
+    if (r.hello) {
+      if (this.#hello) answer(this.#hello)
+      else if (this.#greeted.push(answer) === 1) {
+        this.#ask(r, (a) => {
+          if (a.hello) this.#hello = a
+          for (const f of this.#greeted) f(a)
+        })
+      }
+    } else if (r.subscribe) this.#subscribe(tab, r.subscribe, answer)
+    else if (r.unsubscribe) {
+      this.#leave(tab, r.unsubscribe.channel)
+      answer({ unsubscribed: {} })
+    } else {
+      this.#ask(r, (a) => {
+        if (a.refreshed) this.#hello.hello.expires = a.refreshed.expires
+        answer(a)
+      })
+    }
+  }
+
+  // #take takes what the server says. Unasked it is for all: who has not subscribed passes
+  // over it.
+  #take(text) {
+    for (const a of answers(text, this.#socket)) {
+      if (a.id) {
+        this.#asked.get(a.id)?.(a)
+        this.#asked.delete(a.id)
+        continue
+      }
+      const { message: m, gap: g, unsubscribed: u } = a
+      const c = this.#channels.get((m ?? g)?.channel)
+      if (c && m) c.at = { epoch: m.epoch, offset: m.offset }
+      if (c?.at && g) c.at = { ...c.at, offset: Math.max(c.at.offset, g.to) }
+      if (u) this.#channels.delete(u.channel)
+      this.#say({ text: JSON.stringify(a) })
+    }
+  }
+
+  // #subscribe subscribes for the first tab that wants a channel.
+  #subscribe(tab, s, answer) {
+    if (!this.#tabs.has(tab)) return
+    const { channel, since } = s
+    const c = this.#channels.get(channel)
+    if (c) {
+      if (c.at) this.#join(c, tab, s, answer)
+      else c.later.push(() => this.#subscribe(tab, s, answer))
+      return
+    }
+    const first = { at: null, tabs: new Set([tab]), later: [] }
+    this.#channels.set(channel, first)
+    this.#ask({ subscribe: s }, (a) => {
+      if (a.subscribed) first.at = since && a.subscribed.recovered ? since : a.subscribed.position
+      else this.#channels.delete(channel)
+      answer(a)
+      for (const f of first.later) f()
+      this.#leave(null, channel) // if all have gone
+    })
+  }
+
+  // #join has a tab take part in what is subscribed, once it has what came before.
+  async #join(c, tab, s, answer) {
+    c.tabs.add(tab)
+    const { channel, since } = s
+    const ask = (request) => new Promise((done) => this.#ask(request, done))
+    const members = s.presence ? (await ask({ presence: { channel } })).presence?.members : undefined
+    const missed = []
+    let at = since, whole = since?.epoch === c.at.epoch
+    while (whole && at.offset < c.at.offset) {
+      const { history: h } = await ask({ history: { channel, since: at } })
+      whole = h?.messages.length > 0 && !h.lost && at.epoch === c.at.epoch
+      if (!whole) break
+      missed.push(...h.messages)
+      at = { epoch: at.epoch, offset: missed.at(-1).offset }
+    }
+    if (this.#channels.get(channel) !== c) { // the server has ended it meanwhile
+      this.#subscribe(tab, s, answer)
+      return
+    }
+    answer({ subscribed: { channel, position: c.at, recovered: whole, members } })
+    if (whole) for (const message of missed) this.#say({ to: tab, text: JSON.stringify({ message }) })
+  }
+
+  // #leave ends a subscription that no tab has any more.
+  #leave(tab, channel) {
+    const c = this.#channels.get(channel)
+    c?.tabs.delete(tab)
+    if (!c?.at || c.tabs.size) return
+    this.#channels.delete(channel)
+    this.#ask({ unsubscribe: { channel } }, () => {})
+  }
+}
+
 // returns says whether it makes sense to connect again behind a close code.
 const returns = (code) => [1001, 1005, 1006, 1011, 1012, 1013, 1014].includes(code) || (code >= 4000 && code < 4500)
+
+// answers are those of a message.
+function answers(text, socket) {
+  try {
+    const list = JSON.parse(text)
+    return Array.isArray(list) ? list : [list]
+  } catch {
+    socket.close(4500, 'not JSON')
+    return []
+  }
+}
 
 // run calls the page: what it throws is told as that of an event's handler is, and
 // keeps nothing else from being done.

@@ -166,6 +166,46 @@ async function hub() {
   }
 }
 
+// Documents of their own stand for tabs.
+async function sharing() {
+  for (const crashes of [false, true]) {
+    await step(`tabs share a connection, and the one that has it ${crashes ? 'crashes' : 'goes'}`, async () => {
+      const channel = `room:shared-${crashes}`
+      const tab = async () => {
+        const frame = document.createElement('iframe')
+        frame.srcdoc = `<base href="${location.href}">
+          <script>${crashes ? 'const add = addEventListener; window.addEventListener = (type, f) => type === "pagehide" || add(type, f)' : ''}</script>
+          <script type="module">import { Client } from './curlew.js'
+          window.got = []
+          window.client = new Client('/hub/', { share: '${crashes}', token: 'ann', minWait: 50 })
+          client.subscribe('${channel}', { message: (m) => got.push(m.data), gap: () => got.push('gap'), subscribed: () => parent.postMessage('subscribed', '*') })
+          </script>`
+        const subscribed = next(window, 'message')
+        document.body.append(frame)
+        await subscribed
+        return frame
+      }
+      const frames = [await tab(), await tab(), await tab()]
+      const tabs = frames.map((f) => f.contentWindow)
+      const names = () => tabs.map((t) => t.client.connection)
+      const [first] = names()
+      want('connections', names(), Array(3).fill(first))
+      for (let i = 0; i < 10; i++) tabs[1].client.publish(channel, i)
+      await until(() => tabs.every((t) => t.got.length === 10))
+      frames[0].remove()
+      tabs.shift()
+      for (let i = 10; i < 20; i++) tabs[0].client.publish(channel, i)
+      await until(() => tabs.every((t) => t.got.length === 20))
+      const numbers = Array.from({ length: 20 }, (_, i) => i)
+      want('order', tabs.map((t) => [...t.got]), [numbers, numbers])
+      const [second] = names()
+      want('connections', names(), [second, second])
+      if (second === first) throw new Error('the connection is still there')
+      for (const f of frames) f.remove()
+    })
+  }
+}
+
 try {
   const began = Date.now()
   await first()
@@ -179,6 +219,7 @@ try {
   const native = table('native', (...args) => new WebSocket(...args), WebSocket, location.origin, skip).then(() => table('ws', make('ws'), Socket, location.origin, skip))
   await fallback()
   await hub()
+  await sharing()
   await Promise.all([native, ...['stream', 'sse', 'poll'].map((mode) => table(mode, make(mode), Socket, servers[mode]))])
   report.took.all = Date.now() - began
 } catch (e) {
