@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -70,25 +69,10 @@ func serveScript(w http.ResponseWriter, r *http.Request) {
 	head.Set("Cache-Control", "no-cache") // asked for each time whether it is new
 	head.Set("Vary", "Accept-Encoding")
 	script, tag := js.Script, scriptTag()
-	if acceptsGzip(r) && r.Header.Get("Range") == "" {
+	if route.Accepts(r, "gzip") && r.Header.Get("Range") == "" {
 		script, tag = packed(), tag+"-gzip"
 		head.Set("Content-Encoding", "gzip")
 	}
 	head.Set("ETag", `"`+tag+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(script))
-}
-
-// acceptsGzip reports whether a client has said so, by name and not with q=0. RFC
-// 9110, 12.5.3.
-func acceptsGzip(r *http.Request) bool {
-	for _, line := range r.Header["Accept-Encoding"] {
-		for part := range strings.SplitSeq(line, ",") {
-			name, weight, _ := strings.Cut(part, ";")
-			weight = strings.ReplaceAll(strings.ToLower(weight), " ", "")
-			if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-				return strings.TrimRight(weight, "0.") != "q="
-			}
-		}
-	}
-	return false
 }

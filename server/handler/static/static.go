@@ -155,7 +155,7 @@ var encodings = []struct{ name, suffix string }{{"br", ".br"}, {"gzip", ".gz"}}
 // packed returns the sibling of the file to be sent instead of it, if any.
 func (h *handler) packed(r *http.Request, name string, plain fs.FileInfo) (fs.File, fs.FileInfo, string) {
 	for _, e := range encodings {
-		if !accepts(r.Header["Accept-Encoding"], e.name) {
+		if !route.Accepts(r, e.name) {
 			continue
 		}
 		file, info, err := h.folder.open(name + e.suffix)
@@ -168,26 +168,6 @@ func (h *handler) packed(r *http.Request, name string, plain fs.FileInfo) (fs.Fi
 		file.Close()
 	}
 	return nil, nil, ""
-}
-
-// accepts reports whether the lines of Accept-Encoding name the encoding with a
-// weight above 0. RFC 9110, 12.5.3.
-func accepts(lines []string, encoding string) bool {
-	for _, line := range lines {
-		for member := range strings.SplitSeq(line, ",") {
-			name, params, _ := strings.Cut(member, ";")
-			if !strings.EqualFold(strings.TrimSpace(name), encoding) {
-				continue
-			}
-			key, weight, _ := strings.Cut(strings.TrimSpace(params), "=")
-			if !strings.EqualFold(key, "q") {
-				return true
-			}
-			q, err := strconv.ParseFloat(weight, 64)
-			return err == nil && q > 0
-		}
-	}
-	return false
 }
 
 // etag returns what changes whenever the file does: its time and size, or a hash
