@@ -64,6 +64,9 @@ func (t *tunnel) postAll() error {
 		case !again && quick && !p.pause(t.ctx): // there is no room, and no more time
 			return errLost
 		}
+		if !again {
+			p.reached()
+		}
 		// A body that takes longer than a request may would be lost each time.
 		switch {
 		case again:
@@ -153,9 +156,12 @@ func (t *tunnel) getAll() error {
 	var p patience
 	for {
 		began, before := time.Now(), t.has()
-		again, err := t.get(t.getting)
+		reached, again, err := t.get(t.getting)
 		if err != nil {
 			return err
+		}
+		if reached {
+			p.reached()
 		}
 		came := t.has() > before
 		if came {
@@ -189,8 +195,9 @@ func (w *watched) Read(p []byte) (int, error) {
 	return w.Reader.Read(p)
 }
 
-// get makes one GET. It is made again at once unless again says that it failed.
-func (t *tunnel) get(parent context.Context) (again bool, end error) {
+// get makes one GET. It is made again at once unless again says that it failed, which
+// it may have done after it had reached the server.
+func (t *tunnel) get(parent context.Context) (reached, again bool, end error) {
 	mode, silence := t.modes[0], t.poll+grace
 	u := *t.session
 	u.RawQuery = with(with(u.RawQuery, "at", strconv.FormatInt(t.has(), 10)), "mode", mode)
@@ -210,31 +217,31 @@ func (t *tunnel) get(parent context.Context) (again bool, end error) {
 		if err == nil {
 			done(answer)
 		}
-		return again && !t.held(ctx, parent, first), end
+		return false, again && !t.held(ctx, parent, first), end
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode == http.StatusNoContent {
-		return false, nil
+		return true, false, nil
 	}
 	kind, greets := "application/octet-stream", greeting
 	if mode == "sse" {
 		kind, greets = "text/event-stream", eventsGreeting
 	}
 	if !strings.HasPrefix(answer.Header.Get("Content-Type"), kind) { // of somebody in between
-		return true, nil
+		return false, true, nil
 	}
 	if mode != "poll" {
 		line := make([]byte, len(greets))
 		if _, err := io.ReadFull(answer.Body, line); err != nil || string(line) != greets {
-			return !t.held(ctx, parent, first), nil
+			return false, !t.held(ctx, parent, first), nil
 		}
 		t.show()
 	}
 	body := &watched{answer.Body, silence, timer}
 	if mode == "sse" {
-		return t.events(body) != nil, nil
+		return true, t.events(body) != nil, nil
 	}
-	return t.copy(body) != nil, nil
+	return true, t.copy(body) != nil, nil
 }
 
 // show notes that a mode has shown that it works, or that there is no other. Nothing

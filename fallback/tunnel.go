@@ -219,7 +219,8 @@ func (t *tunnel) leave() {
 	}
 }
 
-// A patience bounds how long, and says how often, failed requests are repeated.
+// A patience bounds how long the server may not be reached, and says how often failed
+// requests are repeated.
 type patience struct {
 	since time.Time
 	wait  time.Duration
@@ -232,6 +233,9 @@ func (p *patience) failed(ctx context.Context) bool {
 	}
 	return time.Since(p.since) <= idleTime && p.pause(ctx)
 }
+
+// reached: what follows is another failure.
+func (p *patience) reached() { p.since = time.Time{} }
 
 // pause waits, longer each time, unless ctx ends.
 func (p *patience) pause(ctx context.Context) bool {
