@@ -17,9 +17,10 @@ import (
 )
 
 var (
-	errLost    = errors.New("fallback: the server cannot be reached any more")
-	errForgot  = errors.New("fallback: the server does not know the session any more")
-	errForeign = errors.New("fallback: the server speaks of bytes that were not sent")
+	errLost     = errors.New("fallback: the server cannot be reached any more")
+	errForgot   = errors.New("fallback: the server does not know the session any more")
+	errNonsense = errors.New("fallback: these are not the server's events")
+	errForeign  = errors.New("fallback: the server speaks of bytes that were not sent")
 )
 
 // judge sorts the answers of a session: those that are no success are worth another
@@ -239,7 +240,8 @@ func (t *tunnel) get(parent context.Context) (reached, again bool, end error) {
 	}
 	body := &watched{answer.Body, silence, timer}
 	if mode == "sse" {
-		return true, t.events(body) != nil, nil
+		err := t.events(body)
+		return err != errNonsense, err != nil, nil
 	}
 	return true, t.copy(body) != nil, nil
 }
@@ -289,9 +291,13 @@ func (t *tunnel) events(body io.Reader) error {
 	var p []byte
 	for {
 		line, err := lines.ReadSlice('\n')
-		if err == io.EOF {
+		switch err {
+		case nil:
+		case io.EOF:
 			return nil
-		} else if err != nil {
+		case bufio.ErrBufferFull:
+			return errNonsense
+		default:
 			return err
 		}
 		data, ok := bytes.CutPrefix(line, []byte("data:"))
@@ -299,7 +305,7 @@ func (t *tunnel) events(body io.Reader) error {
 			continue
 		}
 		if p, err = base64.StdEncoding.AppendDecode(p[:0], bytes.TrimSpace(data)); err != nil {
-			return err
+			return errNonsense
 		}
 		if len(p) > 0 && !t.give(p) {
 			return net.ErrClosed
