@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -19,9 +18,8 @@ import (
 // for exactly its path. What the site says of addresses and rates of requests without
 // a route holds for it, too.
 func scripted(table *route.Table, s *site.Site) http.Handler {
-	path := s.ClientScript.Value
-	own := func(r *site.Route) bool { return r.Match.Value == path }
-	if path == "" || slices.ContainsFunc(s.Routes, own) {
+	path := s.ScriptPath()
+	if path == "" {
 		return table
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -361,6 +361,16 @@ func (hubAbove) read(d *decoder, n *Node) {
 // DefaultScript is the path of the client's script where none is said.
 const DefaultScript = "/curlew.js"
 
+// ScriptPath is where the client's script is served, in front of the routes; "": nowhere,
+// as it is turned off or a route is for exactly this path.
+func (s *Site) ScriptPath() string {
+	path := s.ClientScript.Value
+	if slices.ContainsFunc(s.Routes, func(r *Route) bool { return r.Match.Value == path }) {
+		return ""
+	}
+	return path
+}
+
 // clientScript binds a path, or false.
 func clientScript(p *Setting[string]) binding {
 	return shaped[string]{scalar[string]{p, "path or `false`", func(d *decoder, n *Node) (string, bool) {

@@ -40,8 +40,16 @@ func (c *explanation) Run(ctx context.Context, p *Program) error {
 			return p.told(err)
 		}
 	}
-	found := table.Find(r)
 	what := c.Method + " " + printable(r.URL.String())
+	if path := s.ScriptPath(); path != "" && path == r.URL.EscapedPath() {
+		at := s.ClientScript.From.String()
+		if !s.ClientScript.Set() {
+			at = s.File
+		}
+		fmt.Fprintf(p.Stdout, "%s: clientScript answers %s, in front of the routes\n", printable(at), what)
+		return nil
+	}
+	found := table.Find(r)
 	if found.Status != 0 {
 		allow := ""
 		if found.Allow != nil {
