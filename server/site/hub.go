@@ -330,8 +330,12 @@ func (b hubBinding) read(d *decoder, n *Node) {
 	b.h.From = d.at(n)
 	d.object(n, b.h.fields())
 	b.h.Auth.JWT.full(d)
-	if ask := b.h.Auth.Ask; ask.Set() && n.member("auth").member("webhook") == nil && d.whole {
+	switch ask := b.h.Auth.Ask; {
+	case !ask.Set():
+	case n.member("auth").member("webhook") == nil && d.whole:
 		d.failAt(ask.From, "there is no webhook to ask", "add webhook: 'http://127.0.0.1:9000/hub'")
+	case len(ask.Value) == 0:
+		d.failAt(ask.From, "found an empty list", "leave the webhook out to let everybody come without asking it")
 	}
 }
 
