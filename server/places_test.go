@@ -45,9 +45,13 @@ func TestPlacesOfARoute(t *testing.T) {
 		{ match: '/both', handler: 'echo', limits: { webSocketsPerIP: 1 } },
 		{ match: '/all', handler: 'echo', limits: { webSockets: 'unlimited' } },
 	]`, func(t *testing.T, r *running) {
+		open := 0
 		want := func(status int, path string, lines ...string) net.Conn {
 			t.Helper()
 			c, a := r.ask(path, lines...)
+			if status == 101 {
+				open++
+			}
 			if a.StatusCode != status {
 				t.Errorf("%s %q: %s, want %d", path, lines, a.Status, status)
 			}
@@ -82,9 +86,9 @@ func TestPlacesOfARoute(t *testing.T) {
 		want(503, "/both", from("192.0.2.4"))
 		want(429, "/both", from("192.0.2.3")) // is the nearer reason
 		// A lost stream frees the place.
-		n := server.Open(r.Server)
+		r.eventually("all of them", func() bool { return server.Open(r.Server) == open })
 		c.Close()
-		r.eventually("the end", func() bool { return server.Open(r.Server) == n-1 })
+		r.eventually("the end", func() bool { return server.Open(r.Server) == open-1 })
 		want(101, "/each", from("192.0.2.1"))
 		want(429, "/each", from("192.0.2.1"))
 	})

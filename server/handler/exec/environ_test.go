@@ -45,15 +45,21 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("%d: %d, want %d", i, got, c.status)
 		}
 	}
+	p.says()
+	p.says()
 	waited := make(chan struct{})
 	go func() { p.wait(); close(waited) }()
+	var ends []func()
 	for _, client := range []netip.Prefix{a, b, {}, {}, a} {
+		ends = append(ends, func() { p.give(client) })
+	}
+	for _, end := range append(slices.Insert(ends, 2, p.said), p.said) { // what it has said may be the last of a program
 		select {
 		case <-waited:
 			t.Error("waited for too few")
 		default:
 		}
-		p.give(client)
+		end()
 	}
 	<-waited
 	p.wait()

@@ -73,8 +73,8 @@ func (ps *Processes) New(r *site.Route, ws route.Endpoint) (http.Handler, error)
 	return ws(h.begin), nil
 }
 
-// Wait waits until all programs have ended. Those of connections that have ended
-// have about the time of killAfter for that.
+// Wait waits until all programs have ended and the log has what they said. Those of
+// connections that have ended have about the time of killAfter for that.
 func (ps *Processes) Wait() { ps.places.wait() }
 
 // Number returns how many programs run, those that are being ended included.

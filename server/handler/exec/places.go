@@ -8,10 +8,11 @@ import (
 
 // places counts the programs that run. The zero value has none.
 type places struct {
-	mu    sync.Mutex // guards the following
-	all   int
-	each  map[netip.Prefix]int // by route.Client
-	empty chan struct{}        // made by wait; closed when all is 0
+	mu     sync.Mutex // guards the following
+	all    int
+	each   map[netip.Prefix]int // by route.Client
+	saying int                  // programs whose words are yet to be logged
+	empty  chan struct{}        // made by wait; closed when all and saying are 0
 }
 
 // take takes a place, or returns the status for a client that finds none. Less
@@ -46,10 +47,30 @@ func (p *places) give(client netip.Prefix) {
 	}
 	if p.all--; p.all == 0 {
 		p.each = nil // a map keeps the size that it once had
-		if p.empty != nil {
-			close(p.empty)
-			p.empty = nil
-		}
+	}
+	p.tellLocked()
+}
+
+// says notes that a program has words for the log, which may come for longer than it
+// has a place; said that they are in it.
+func (p *places) says() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saying++
+}
+
+func (p *places) said() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saying--
+	p.tellLocked()
+}
+
+// tellLocked ends wait when there is nothing to wait for.
+func (p *places) tellLocked() {
+	if p.all == 0 && p.saying == 0 && p.empty != nil {
+		close(p.empty)
+		p.empty = nil
 	}
 }
 
@@ -59,10 +80,10 @@ func (p *places) number() int {
 	return p.all
 }
 
-// wait waits until no place is taken.
+// wait waits until no place is taken and all is said.
 func (p *places) wait() {
 	p.mu.Lock()
-	if p.all == 0 {
+	if p.all == 0 && p.saying == 0 {
 		p.mu.Unlock()
 		return
 	}

@@ -79,7 +79,11 @@ func (h *handler) start(file, name string, env []string, release func()) (*proce
 		}
 		return nil, err
 	}
-	go p.errors()
+	h.processes.places.says()
+	go func() {
+		defer h.processes.places.said()
+		p.errors()
+	}()
 	go func() {
 		p.cmd.Wait()
 		close(p.exited)
