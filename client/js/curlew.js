@@ -1216,7 +1216,7 @@ class Shared {
     globalThis.addEventListener?.('pagehide', this.#hide)
     const lead = () => {
       if (this.#over.signal.aborted) return
-      if (this.#leader) { // it is gone
+      if (this.#leader) { // it is gone, or it was this one, and its lock is stolen
         this.#end(1006)
         return
       }
@@ -1224,9 +1224,6 @@ class Shared {
         this.#made = new Leader(name, new Socket(url, protocol, options), release)
       })
     }
-    // Without locks, as in a page of no origin, everybody leads themselves; who led is told
-    // here that somebody else does.
-    const refused = () => this.#made ? this.#end(1006) : lead()
     const ask = () => {
       this.#here = true
       this.#post({ open: true })
@@ -1235,9 +1232,10 @@ class Shared {
       ask()
       return new Promise((release) => this.#over.signal.addEventListener('abort', release))
     }).catch(ask)
-    locks.request(name, { signal: this.#over.signal }, lead).catch(refused)
+    // Where nobody may have locks, as in a page of no origin, everybody leads.
+    locks.request(name, { signal: this.#over.signal }, lead).catch(lead)
     // A leader that is stuck is one no more.
-    this.#timer = setTimeout(() => locks.request(name, { steal: true }, lead).catch(refused), GRACE)
+    this.#timer = setTimeout(() => locks.request(name, { steal: true }, lead).catch(lead), GRACE)
   }
 
   send(text) { this.#post({ text }) }

@@ -276,7 +276,7 @@ async function touch(step) {
     await until('said', () => said(page), ['by thumb']);
     await page.goto(`${args.page}board.html`);
     await page.locator('#canvas').tap({ position: { x: 20, y: 20 } });
-    if (!((await drawn(page)) > 0)) throw new Error('a tap draws no dot');
+    await until('a dot', () => drawn(page), (n) => n > 0); // the history may wipe it away until it comes back
     await leave(page);
   });
 }
@@ -297,6 +297,50 @@ async function readme(step) {
     await leave(cid);
   });
   await leave(ann, bob);
+}
+
+// ---- tabs that share a connection
+
+async function sharing(step) {
+  const context = await browser.newContext();
+  const tab = async () => {
+    const page = await context.newPage();
+    await page.goto(`${args.page}curlew.js`); // any page of the same origin will do
+    await page.evaluate(async () => {
+      const { Client } = await import('/curlew.js');
+      Object.assign(window, { got: [], client: new Client('/hub', { share: true }) });
+      const events = { message: (m) => got.push(m.data), gap: () => got.push('gap') };
+      await new Promise((subscribed) => client.subscribe('room:shared', { ...events, subscribed }));
+    });
+    return page;
+  };
+  const tabs = [await tab(), await tab(), await tab(), await tab()];
+  const each = (f) => Promise.all(tabs.map((page) => page.evaluate(f)));
+  let n = 0;
+  const whole = async () => {
+    for (const page of tabs) {
+      await page.evaluate((n) => { for (let i = 0; i < 5; i++) client.publish('room:shared', n + i); }, n);
+      n += 5;
+      await until('numbers', () => each(() => got.length), (all) => all.every((have) => have >= n));
+    }
+    const numbers = Array.from({ length: n }, (_, i) => i);
+    want('numbers', await each(() => got), tabs.map(() => numbers));
+    const names = await each(() => client.connection);
+    want('connections', names, tabs.map(() => names[0]));
+  };
+  await step('tabs share a connection', whole);
+  await step('the one that has it is closed', async () => {
+    await tabs.shift().close();
+    await whole();
+  });
+  await step('all of them are closed but one', async () => {
+    if (chromium) tabs[0].goto('chrome://crash').catch(() => {}); // which may be the one that has it
+    else tabs[0].close();
+    tabs.shift();
+    await tabs.shift().close();
+    await whole();
+  });
+  await context.close();
 }
 
 // ---- the server is started again
@@ -325,7 +369,7 @@ async function restart(step) {
 }
 
 const chromium = args.browser === 'Chromium'; // which can be a phone
-const parts = [['chat', chat], ['board', board], ['ticker', ticker], ['connection', connection], ['README', readme], ['server', restart]];
+const parts = [['chat', chat], ['board', board], ['ticker', ticker], ['connection', connection], ['README', readme], ['sharing', sharing], ['server', restart]];
 if (chromium) parts.push(['phone', phones]);
 await Promise.all(parts.map(([name, f]) => f(stepsOf(name))));
 if (chromium) await touch(stepsOf('phone')); // which would be on the board of the others

@@ -14,7 +14,7 @@ socket.readyState = 1
 // @ts-expect-error
 new Socket('/', [], { modes: ['carrier pigeon'] })
 
-const hub = new Client('/hub', { token: async () => 'token', state: (name, error) => `${name} ${error?.message}` })
+const hub = new Client('/hub', { token: async () => 'token', state: (name, error) => `${name} ${error?.message}`, share: true })
 const sub = hub.subscribe<{ text: string }>('room:1', {
   message: (m: Message<{ text: string }>) => m.data.text,
   gap: ({ from, to }) => from ?? to,
