@@ -202,6 +202,9 @@ func (b authBinding) read(d *decoder, n *Node) {
 	}
 	d.object(n, a.fields())
 	a.JWT.full(d)
+	if n.member("role") != nil && a.Role.Set() && len(a.Role.Value) == 0 {
+		d.failAt(a.Role.From, "found an empty list", "name roles; a route that says basic or jwt itself, and no role, is for all users")
+	}
 	if basic == nil && jwt == nil && !a.Basic.Users.Set() && !a.JWT.Keys.Set() && d.whole {
 		d.fail(n, "neither users nor tokens are named", "add basic: { users: 'users' } or jwt: { keys: 'keys.json' }")
 	}
