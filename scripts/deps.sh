@@ -19,6 +19,7 @@ browser() { has chromium || has chromium-browser || has google-chrome; }
 compiler() { [ "$(go env CGO_ENABLED)" = 1 ]; }
 need gcc compiler
 need libc6-dev sh -c '[ "$(go env GOOS)" != linux ] || [ -e /usr/include/stdlib.h ]'
+need curl has curl
 need nodejs has node
 need npm has npm
 need chromium browser

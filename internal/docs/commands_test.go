@@ -23,6 +23,7 @@ var commands = map[string]string{
 	"go run ./server/cmd/curlew hub ws://127.0.0.1:8080/hub subscribe room:lobby --history 10":                                                                  handlersPage,
 	`go run ./server/cmd/curlew hub ws://127.0.0.1:8080/hub publish room:lobby '{"text":"hello"}'`:                                                              handlersPage,
 	"go run ./server/cmd/curlew hub ws://127.0.0.1:8080/hub top --key @hub.keys":                                                                                handlersPage,
+	`curl -H "Authorization: Bearer $(cat hub.keys)" -d '{"channel":"ticker:gold","data":42}' http://127.0.0.1:8080/hub/publish`:                                handlersPage,
 	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/greet":                                                                                              handlersPage,
 	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/today":                                                                                              handlersPage,
 	"go run ./server/cmd/curlew connect ws://127.0.0.1:8080/app/echo":                                                                                           handlersPage,

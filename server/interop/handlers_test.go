@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/internal/testenv"
 )
 
 // An example is a section of docs/handlers.md whose site is being served.
@@ -24,6 +25,7 @@ type example struct {
 	at      string   // the server's address
 	dir     string   // of the site
 	connect []string // the arguments of each curlew connect, with that address
+	curls   []string // the curl commands, with that address
 }
 
 // examples say for each section of docs/handlers.md what its files are and what
@@ -104,9 +106,12 @@ var examples = map[string]struct {
 				t.Errorf("the second is told %s, want %s", line, want)
 			}
 		}
+		if said := e.curl(t, 0); !strings.HasPrefix(said, `{"published":{`) {
+			t.Errorf("curl is told %s", said)
+		}
 		top := e.open(t, 2)
-		if line := top.next(t); !strings.Contains(line, `"clients":2,"channels":1,`) || !strings.Contains(line, `{"channel":"room:lobby","subscribers":2,`) {
-			t.Errorf("top says %s", line)
+		for line := ""; !strings.Contains(line, `"clients":2,"channels":1,`) || !strings.Contains(line, `{"channel":"room:lobby","subscribers":2,`); {
+			line = top.next(t) // at last, when who has published is gone
 		}
 		for _, k := range []*terminal{first, second, top} {
 			k.interrupt(t)
@@ -288,6 +293,9 @@ func TestHandlersPage(t *testing.T) {
 					args = strings.ReplaceAll(strings.ReplaceAll(args, "127.0.0.1:8080", e.at), "'", "")
 					e.connect = append(e.connect, args)
 				}
+				if strings.HasPrefix(line, "curl ") {
+					e.curls = append(e.curls, strings.ReplaceAll(line, "127.0.0.1:8080", e.at))
+				}
 			}
 			x.play(t, e)
 		})
@@ -328,6 +336,19 @@ type terminal struct {
 	in    io.WriteCloser
 	lines chan string // printed
 	errs  bytes.Buffer
+}
+
+// curl runs the nth curl of the section and returns what it prints.
+func (e *example) curl(t *testing.T, n int) string {
+	t.Helper()
+	testenv.Need(t, "curl")
+	c := exec.Command("sh", "-c", e.curls[n])
+	c.Dir = e.dir
+	out, err := c.Output()
+	if err != nil {
+		t.Errorf("%s: %v", e.curls[n], err)
+	}
+	return string(out)
 }
 
 // open starts the nth connect of the section.
