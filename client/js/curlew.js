@@ -392,7 +392,8 @@ class Fallback {
     this.#session = session
     if (this.#stopped) this.#leave()
     else if (!session || (this.#protocols.length ? !this.#protocols.includes(protocol) : protocol)) {
-      this.#end(1006, '', !a || a.status === 404 || a.status === 405 ? ABSENT : FAILED)
+      const refused = a && a.status >= 300 && a.status !== 404 && a.status !== 405
+      this.#end(1006, '', refused || session ? FAILED : ABSENT)
     } else {
       this.#poll = poll || this.#poll
       this.#window = window || this.#window
@@ -485,7 +486,7 @@ class Fallback {
       if (ok || this.#posted > at) failed = 0
       else failed ||= began
       if (failed && Date.now() - failed > LIFE) this.#end(1006, '', LOST)
-      else if (this.#posted === at && quick) await pause()
+      else if (this.#posted === at && quick) await pause(failed)
     }
     this.#posting = false
     if (this.#close) this.#gone()
@@ -557,7 +558,7 @@ class Fallback {
       if (failed && Date.now() - failed > LIFE) this.#end(1006, '', LOST)
       else if (this.#got > at) continue
       else if (busy) await wait(2000)
-      else if (failed || Date.now() - began < SOON) await pause()
+      else if (failed || Date.now() - began < SOON) await pause(failed)
     }
   }
 
@@ -670,7 +671,8 @@ const isFinal = (status) => status >= 300 && status < 500 && ![404, 408, 409, 41
 // isSent: RFC 6455, 7.4.
 const isSent = (code) => (code >= 1000 && code < 1015 && ![1004, 1005, 1006].includes(code)) || (code >= 3000 && code < 5000)
 
-const pause = () => wait(100 + 400 * Math.random())
+// pause is longer the longer nothing works.
+const pause = (failed) => wait(100 + 400 * Math.random() + (failed ? (Date.now() - failed) / 4 : 0))
 
 // place returns how to give back one of three places for a request that stays open,
 // false if other tabs have them, null where nobody counts: as HTTP/1.1 has but six

@@ -8,6 +8,7 @@ import { Socket } from '../curlew.js'
 // with what the session's stream says.
 class Paper {
   asked = []
+  held = null // POSTs are answered when it is done
   #stream
   #came = []
 
@@ -19,6 +20,7 @@ class Paper {
       this.#came.splice(0).forEach((f) => f())
       if (name === 'open') return Response.json({ session: 's', protocol: '', poll: 25000, window: 262144 })
       if (name === 'DELETE') return new Response(null, { status: 204 })
+      if (name === 'POST') await this.held
       if (name === 'POST') return new Response(null, { status: 204, headers: { 'Curlew-Offset': `${Number(q.get('at')) + body.size}` } })
       return new Response(new ReadableStream({
         start: (c) => {
@@ -34,6 +36,7 @@ class Paper {
   say(bytes) { this.#stream.enqueue(typeof bytes === 'string' ? new TextEncoder().encode(bytes) : Uint8Array.from(bytes)) }
   greet() { this.say('curlew1\n') }
   end() { this.#stream.close() }
+  fail() { this.#stream.error(new TypeError('no network')) }
 }
 
 const next = (s, type) => new Promise((done) => s.addEventListener(type, done, { once: true }))
@@ -75,9 +78,14 @@ test('where there is no other way, there is nothing to wait for', async () => {
 
 test('the server closes: what it said is acknowledged, and nothing is asked any more', async () => {
   const { paper, s } = await open()
+  let take
+  paper.held = new Promise((done) => { take = done })
   paper.greet()
   paper.say([0x81, 2, 0x68, 0x69, 0x88, 2, 3, 0xe8])
   paper.end()
+  await tasks()
+  assert.equal(paper.names, 'open GET POST')
+  take()
   assert.deepEqual(closed(await next(s, 'close')), [1000, true])
   await tasks()
   assert.equal(paper.names, 'open GET POST')
@@ -89,6 +97,7 @@ test('the page closes: the server need not wait until it is asked', async () => 
   paper.greet()
   s.close(1000)
   await paper.until('open GET POST')
+  await tasks() // it is answered
   paper.say([0x88, 2, 3, 0xe8])
   paper.end()
   assert.deepEqual(closed(await next(s, 'close')), [1000, true])
@@ -118,6 +127,49 @@ test('what worked is known for an hour, however often it works', async () => {
     assert.equal(Native.made, made)
   }
   mock.timers.reset()
+})
+
+test('who cannot be reached is asked less and less often, and given up after 30 s', async () => {
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() })
+  const { paper, s } = await open({ modes: ['poll'] })
+  let code = 0
+  s.onclose = (e) => { code = e.code }
+  globalThis.fetch = async (_, { method }) => {
+    paper.asked.push({ name: method })
+    throw new TypeError('no network')
+  }
+  s.send('x')
+  paper.fail()
+  let seconds = 0
+  for (; !code; seconds += 0.1) {
+    await tasks()
+    mock.timers.tick(100)
+  }
+  mock.timers.reset()
+  const asked = (name) => paper.asked.filter((r) => r.name === name).length
+  assert.ok(seconds > 29 && seconds < 45, `after ${seconds} s`)
+  for (const name of ['GET', 'POST']) assert.ok(asked(name) > 8 && asked(name) < 24, `${name}: ${asked(name)} times`)
+})
+
+test('an answer that is no session is none of the fallback', async () => {
+  globalThis.localStorage = { getItem: () => JSON.stringify({ mode: 'stream', until: Date.now() + 1e6 }) }
+  for (const [status, native] of [[200, 1], [404, 1], [403, 0]]) {
+    let made = 0
+    globalThis.fetch = async () => new Response('<!doctype html>', { status })
+    const done = new Promise((done) => {
+      class Native {
+        constructor() {
+          made++
+          done()
+        }
+        close() {}
+      }
+      new Socket('http://page/', [], { WebSocket: Native }).onclose = done
+    })
+    await done
+    assert.equal(made, native, `${status}`)
+  }
+  delete globalThis.localStorage
 })
 
 test('a page that may not use locks has its stream', async () => {
