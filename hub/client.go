@@ -35,6 +35,8 @@ type Client struct {
 	subs     map[string]*subscription
 	catching []*subscription // those that catch up
 	running  bool            // somebody sees to them
+	giving   *subscription   // of which he gives the carrier something just now
+	settled  chan struct{}   // closed when he has; nil while nobody waits for that
 	asking   string          // the channel that is being subscribed to
 	revoked  string          // the code with which that was revoked meanwhile
 }
@@ -251,6 +253,38 @@ func (c *Client) catchAllUp() {
 			c.catching = append(c.catching, s)
 			c.mu.Unlock()
 		}
+	}
+}
+
+// give notes that something of s is about to be given to the carrier, if s is not over,
+// and given that it was.
+func (c *Client) give(s *subscription) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.giving = s
+}
+
+func (c *Client) given() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.giving = nil; c.settled != nil {
+		close(c.settled)
+		c.settled = nil
+	}
+}
+
+// settle waits until nothing more comes of a subscription to a channel that is over.
+func (c *Client) settle(channel string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.giving != nil && c.giving.ch.name == channel {
+		if c.settled == nil {
+			c.settled = make(chan struct{})
+		}
+		settled := c.settled
+		c.mu.Unlock()
+		<-settled
+		c.mu.Lock()
 	}
 }
 

@@ -70,6 +70,7 @@ func (c *Client) answer(r *proto.Request, a *proto.Answer) (err error) {
 		if !c.leaveChannel(r.Channel, 0) {
 			return &proto.Error{Code: proto.BadRequest, Message: "not subscribed"}
 		}
+		c.settle(r.Channel)
 		a.Unsubscribed = &proto.Unsubscribed{}
 	case proto.Publish:
 		a.Published, err = c.publish(r)
@@ -424,6 +425,7 @@ func (c *Client) begin(r *proto.Request) (a *proto.Subscribed, err error) {
 		c.left(s, 0)
 		return nil, err
 	}
+	c.settle(r.Channel) // a message of the subscription before would be taken for one of this
 	c.say(&proto.Answer{ID: r.ID, Subscribed: a})
 	if !r.Presence {
 		a.Members = nil

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,96 +13,6 @@ import (
 
 	"curlew.example/curlew/hub/proto"
 )
-
-// A modelled subscription is what the model test thinks of one.
-type modelled struct {
-	client  int
-	channel string
-}
-
-// TestHB1: subscribing, unsubscribing, publishing and closing at random, each step
-// against a sequential model: who is subscribed gets it once, others nothing, and
-// nothing comes to who is gone.
-func TestHB1(t *testing.T) {
-	steps := 100_000
-	if underRace {
-		steps = 10_000
-	}
-	synctest.Test(t, func(t *testing.T) {
-		h, _ := New(&Options{MaxChannels: 4, Namespaces: map[string]*Namespace{"c": {Publish: Subscribers, Presence: true}}})
-		defer h.Close()
-		const n = 8
-		r := rand.New(rand.NewPCG(1, 1))
-		clients, ends := make([]*Client, n), make([]*narrow, n)
-		open := func(i int) { clients[i], ends[i] = squeezed(h, fmt.Sprint(i), 1<<30) }
-		for i := range n {
-			open(i)
-		}
-		model := map[modelled]bool{}
-		offsets := map[string]int64{}
-		for step := range steps {
-			i, channel := r.IntN(n), fmt.Sprintf("c:%d", r.IntN(6))
-			c, key := clients[i], modelled{i, channel}
-			have := 0
-			for k := range model {
-				if k.client == i {
-					have++
-				}
-			}
-			switch r.IntN(10) {
-			case 0, 1:
-				_, err := c.subscribe(&proto.Request{ID: 1, Channel: channel})
-				if ok := !model[key] && have < 4; (err == nil) != ok {
-					t.Fatalf("step %d: subscribe: %v", step, err)
-				} else if ok {
-					model[key] = true
-				}
-				ends[i].take()
-			case 2:
-				if c.leaveChannel(channel, 0) != model[key] {
-					t.Fatalf("step %d: unsubscribe", step)
-				}
-				delete(model, key)
-			case 3:
-				if r.IntN(20) == 0 {
-					c.gone(nil, nil)
-					for j := range 6 {
-						delete(model, modelled{i, fmt.Sprintf("c:%d", j)})
-					}
-					if ends[i].take() != nil {
-						t.Fatalf("step %d: something came", step)
-					}
-					open(i)
-				}
-			default:
-				at, err := c.publish(&proto.Request{ID: 1, Channel: channel, Data: []byte("1")})
-				if (err == nil) != model[key] {
-					t.Fatalf("step %d: publish: %v", step, err)
-				}
-				if err == nil && at.Offset <= offsets[channel] && at.Offset != 1 {
-					t.Fatalf("step %d: %v behind %d", step, at, offsets[channel])
-				} else if err == nil {
-					offsets[channel] = at.Offset
-				}
-				for j := range n {
-					got := ends[j].take()
-					if want := err == nil && model[modelled{j, channel}]; len(got) != map[bool]int{true: 1}[want] {
-						t.Fatalf("step %d: client %d got %v", step, j, got)
-					}
-				}
-			}
-		}
-		for i, c := range clients {
-			c.gone(nil, nil)
-			if len(ends[i].take()) > 0 {
-				t.Error("something came at the end")
-			}
-		}
-		if s := h.Stats(); s.Channels != 0 || s.Clients != 0 {
-			t.Errorf("%+v", s)
-		}
-	})
-}
 
 // take returns what has come.
 func (n *narrow) take() (got []string) {

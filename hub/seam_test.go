@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,6 +209,77 @@ func TestBrokerLeavesOut(t *testing.T) {
 			if got := strings.TrimSpace(heard(n.widen(0))); !strings.HasPrefix(got, want) && !strings.HasPrefix(want, got) {
 				t.Errorf("%s: heard %s", channel, got)
 			}
+		}
+	})
+}
+
+// A hook is a carrier that has something happen while the first missed message is on its
+// way to it.
+type hook struct {
+	deaf
+	mu    sync.Mutex
+	got   []string
+	first func()
+}
+
+func (k *hook) write(_ context.Context, d *delivery) error {
+	if f := k.first; f != nil {
+		k.first = nil
+		f()
+	}
+	return k.deliver(d)
+}
+
+func (k *hook) deliver(d *delivery) error {
+	k.add(fmt.Sprint(d.Offset))
+	return nil
+}
+
+func (k *hook) answer(_ context.Context, a *proto.Answer) {
+	if a.Subscribed != nil {
+		k.add("subscribed")
+	}
+}
+
+func (k *hook) add(s string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.got = append(k.got, s)
+}
+
+// TestSubscribeAgainWhileCatchingUp: nothing of a subscription that was ended comes
+// behind the answer to the next one, which would be taken for its own.
+func TestSubscribeAgainWhileCatchingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := New(&Options{Namespaces: map[string]*Namespace{"c": {History: History{Size: 10}}}})
+		defer h.Close()
+		var at Position
+		for range 3 {
+			at, _ = h.Publish(t.Context(), "c", &Publication{Data: []byte("1")})
+		}
+		k := new(hook)
+		c := named(h, "a", k)
+		defer c.gone(nil, nil)
+		ask := func(kind proto.Kind, offset int64) {
+			c.do(&proto.Request{ID: 1, Kind: kind, Channel: "c", Since: &Position{Epoch: at.Epoch, Offset: offset}})
+		}
+		again := make(chan bool)
+		k.first = func() {
+			go func() {
+				ask(proto.Unsubscribe, 0)
+				ask(proto.Subscribe, 0)
+				close(again)
+			}()
+			// In the bubble nothing else can go on without us: time passes when all wait.
+			<-time.After(time.Second)
+		}
+		ask(proto.Subscribe, 1)
+		<-again
+		synctest.Wait()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if got := strings.Join(k.got, " "); got != "subscribed 2 subscribed 1 2 3" {
+			t.Error(got)
 		}
 	})
 }

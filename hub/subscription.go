@@ -282,6 +282,8 @@ var errEpoch = &proto.Error{Code: proto.Unavailable, Message: "the channel has b
 
 // write gives the client a message or a gap, and waits until it is on its way.
 func (s *subscription) write(ctx context.Context, d *delivery, cursor int64) error {
+	s.client.give(s)
+	defer s.client.given()
 	s.ch.mu.Lock()
 	over := s.at < 0
 	s.cursor = cursor
