@@ -1,17 +1,20 @@
 package hub
 
 import (
+	"hash/maphash"
 	"sync"
 	"time"
 )
 
-// maxDedupes is how many dedupe keys are remembered at most: the oldest give way.
-const maxDedupes = 1 << 16
+// maxDedupes is how many dedupe keys are remembered at most: the oldest give way. They
+// are those of two minutes of 2,000 messages a second, and take some 30 MB.
+const maxDedupes = 1 << 18
 
 // dedupes are the keys of the last two minutes.
 type dedupes struct {
 	mu    sync.Mutex // the last one to be taken
-	known map[dedupeKey]Position
+	seeds [2]maphash.Seed
+	known map[fingerprint]Position
 	list  []deduped // the oldest first, a ring
 	head  int
 	n     int
@@ -19,16 +22,26 @@ type dedupes struct {
 
 type dedupeKey struct{ channel, user, key string }
 
+// A fingerprint stands for a key, and is much shorter. Nobody outside can find two keys
+// with the same one.
+type fingerprint [2]uint64
+
 type deduped struct {
-	key  dedupeKey
+	key  fingerprint
 	when time.Duration
+}
+
+func (d *dedupes) of(k dedupeKey) fingerprint {
+	return fingerprint{maphash.Comparable(d.seeds[0], k), maphash.Comparable(d.seeds[1], k)}
 }
 
 func (d *dedupes) find(k dedupeKey, now time.Duration) (Position, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.expireLocked(now)
-	at, ok := d.known[k]
+	if d.expireLocked(now); d.known == nil {
+		return Position{}, false
+	}
+	at, ok := d.known[d.of(k)]
 	return at, ok
 }
 
@@ -37,7 +50,8 @@ func (d *dedupes) add(k dedupeKey, at Position, now time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.known == nil {
-		d.known = make(map[dedupeKey]Position)
+		d.known = make(map[fingerprint]Position)
+		d.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 	}
 	switch {
 	case d.n == maxDedupes:
@@ -49,8 +63,9 @@ func (d *dedupes) add(k dedupeKey, at Position, now time.Duration) {
 		}
 		d.list, d.head = list, 0
 	}
-	d.known[k] = at
-	d.list[(d.head+d.n)%len(d.list)] = deduped{k, now}
+	p := d.of(k)
+	d.known[p] = at
+	d.list[(d.head+d.n)%len(d.list)] = deduped{p, now}
 	d.n++
 }
 

@@ -159,6 +159,12 @@ func (o *Options) settings() (*settings, error) {
 		if ns.History.Size < 0 || ns.History.Age < 0 {
 			return nil, errors.New("hub: a history of less than nothing")
 		}
+		if min(ns.Publish, ns.Subscribe) < Default || max(ns.Publish, ns.Subscribe) > Anyone || ns.WhenSlow < Disconnect || ns.WhenSlow > Conflate {
+			return nil, fmt.Errorf("hub: the namespace %q says what nobody knows", name)
+		}
+	}
+	if min(s.MaxChannels, s.MaxName, s.MaxData, s.PublishRate, s.MaxHistory) < 0 || min(s.HelloTimeout, s.Ping) < 0 {
+		return nil, errors.New("hub: a limit of less than nothing")
 	}
 	s.HelloTimeout = cmp.Or(s.HelloTimeout, 10*time.Second)
 	s.Ping = cmp.Or(s.Ping, 25*time.Second)

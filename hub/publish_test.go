@@ -84,3 +84,23 @@ func TestPublishLimits(t *testing.T) {
 		}
 	})
 }
+
+// TestOptions: settings that make no sense are refused, at first and by a reload.
+func TestOptions(t *testing.T) {
+	h, _ := New(rooms())
+	defer h.Close()
+	for i, o := range []*Options{
+		{MaxChannels: -1}, {MaxName: -1}, {MaxData: -1}, {PublishRate: -1}, {MaxHistory: -1}, {HelloTimeout: -1}, {Ping: -1},
+		{Namespaces: map[string]*Namespace{"a": nil}}, {Namespaces: map[string]*Namespace{"a:b": {}}}, {Namespaces: map[string]*Namespace{"": {}}},
+		{Namespaces: map[string]*Namespace{"a": {History: History{Size: -1}}}}, {Namespaces: map[string]*Namespace{"a": {History: History{Age: -1}}}},
+		{Namespaces: map[string]*Namespace{"a": {Publish: Anyone + 1}}}, {Namespaces: map[string]*Namespace{"a": {Subscribe: -1}}},
+		{Namespaces: map[string]*Namespace{"a": {WhenSlow: Conflate + 1}}},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%d: no error", i)
+		}
+		if h.Reload(o) == nil || h.settings().Namespaces["room"] == nil {
+			t.Errorf("%d: in force", i)
+		}
+	}
+}
