@@ -23,21 +23,21 @@ import (
 // new connections. A retired one lives on as long as connections that it took;
 // the WebSockets among them are the server's and do not keep it.
 type generation struct {
-	server   *Server
-	site     *site.Site
-	tls      *tls.Config // nil: none
-	issuer   *issuer     // nil: none
-	handler  http.Handler
-	http     *http.Server
-	inlet    *inlet
-	methods  map[string]bool    // that handlers see
-	places   map[string]*places // of WebSockets, see placesOf
-	rates    map[string]*rate   // of requests, see rateOf
-	closers  []io.Closer        // the handlers that hold something
-	starters []starter          // the handlers that have something to do when it is the current one
-	leavers  []leaver           // the handlers that see their clients off themselves
-	closed   sync.Once          // those that hold something are
-	guards   map[*site.Auth]*auth.Guard
+	server    *Server
+	site      *site.Site
+	tls       *tls.Config // nil: none
+	issuer    *issuer     // nil: none
+	handler   http.Handler
+	http      *http.Server
+	inlet     *inlet
+	methods   map[string]bool    // that handlers see
+	places    map[string]*places // of WebSockets, see placesOf
+	rates     map[string]*rate   // of requests, see rateOf
+	closers   []io.Closer        // the handlers that hold something
+	newcomers []newcomer         // the handlers that have something to do when it is the current one
+	leavers   []leaver           // the handlers that see their clients off themselves
+	closed    sync.Once          // those that hold something are
+	guards    map[*site.Auth]*auth.Guard
 
 	mu      sync.Mutex            // guards the following
 	conns   int                   // that were taken, and that net/http has
@@ -118,8 +118,8 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	if c, ok := h.(io.Closer); ok {
 		g.closers = append(g.closers, c)
 	}
-	if s, ok := h.(starter); ok {
-		g.starters = append(g.starters, s)
+	if n, ok := h.(newcomer); ok {
+		g.newcomers = append(g.newcomers, n)
 	}
 	if l, ok := h.(leaver); ok {
 		g.leavers, *leaves = append(g.leavers, l), true
@@ -148,14 +148,14 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	return all, nil
 }
 
-// A starter is a handler that has something to do when its site is in force, which it
+// A newcomer is a handler that has something to do when its site is in force, which it
 // may never be: one with something wrong in it is given up.
-type starter interface{ Start() }
+type newcomer interface{ InForce() }
 
 // inForce is called when the generation is the current one.
 func (g *generation) inForce() {
-	for _, s := range g.starters {
-		s.Start()
+	for _, n := range g.newcomers {
+		n.InForce()
 	}
 }
 

@@ -39,7 +39,7 @@
 // [io.Closer] is closed when the site that it is part of has no connection any more,
 // or the server ends; WebSockets may outlive that. One with a method
 //
-//	Start()
+//	InForce()
 //
 // is told when its site comes into force, which it may never do. One with a method
 //

@@ -165,8 +165,8 @@ func (e *entrance) name(path string) string {
 	return path
 }
 
-// Start has the settings come into force. The server calls it when the route's site is.
-func (e *entrance) Start() {
+// InForce has the settings come into force. The server calls it when the route's site is.
+func (e *entrance) InForce() {
 	e.hub.hub.Reload(&e.set.options) // which settingsOf has found to be in order
 	e.hub.memory.Bound(max(e.set.of.HistoryMemory.Value, 0))
 }
