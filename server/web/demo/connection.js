@@ -31,7 +31,7 @@ setInterval(() => {
     sent.get(n - most).li.remove();
     sent.delete(n - most);
   }
-  sender.publish(channel, n);
+  sender.publish(channel, n).catch((error) => note(`${n} was not sent: ${error.message}`));
   count('sent');
 }, pace);
 
