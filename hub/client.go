@@ -21,8 +21,8 @@ type Client struct {
 	ctx     context.Context // ends with the connection, also while a callback is under way
 	cancel  func()          // of ctx; nil if the connection itself ends it
 
-	bucket  bucket // what it may publish; of the callbacks
-	refused int    // tokens to refresh with, in a row; of the callbacks
+	publishes, subscribes bucket // what it may still do; of the callbacks
+	refused               int    // tokens to refresh with, in a row; of the callbacks
 
 	expires time.Time // of the hub's expiries, as the next
 	place   int       // among them, counted from 1; 0 if it is not

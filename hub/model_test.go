@@ -171,7 +171,7 @@ func (w *wary) ended() bool               { return false }
 func TestHB1_AtOnce(t *testing.T) {
 	const clients, channels = 8, 2
 	steps := stepsOf(100_000) / clients
-	h, _ := New(&Options{Namespaces: map[string]*Namespace{"c": {Publish: Anyone, History: History{Size: 1 << 20}}}})
+	h, _ := New(&Options{MaxChannels: 1 << 30, Namespaces: map[string]*Namespace{"c": {Publish: Anyone, History: History{Size: 1 << 20}}}})
 	defer h.Close()
 	var all sync.WaitGroup
 	var got, published atomic.Int64

@@ -24,7 +24,8 @@ type Options struct {
 	// Broker keeps the channels: nil is a Memory. The hub closes it.
 	Broker Broker
 
-	// MaxChannels is how many channels a connection may subscribe to: 0 is 128.
+	// MaxChannels is how many channels a connection may subscribe to: 0 is 128. As
+	// often, and at least 128 times, it may do so in a second.
 	MaxChannels int
 
 	// MaxName is the longest name of a channel, in bytes: 0 is 255, the most.

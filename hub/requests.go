@@ -65,6 +65,10 @@ func (c *Client) answer(r *proto.Request, a *proto.Answer) (err error) {
 	case proto.Refresh:
 		a.Refreshed, err = c.refresh(r.Token)
 	case proto.Subscribe:
+		// Each one may have to be asked about, and told to all the others.
+		if !c.subscribes.take(max(c.hub.settings().limits.Channels, fewSubscribes)) {
+			return &proto.Error{Code: proto.Limit, Message: "too many subscriptions in a second", Retry: true}
+		}
 		a.Subscribed, err = c.subscribe(r)
 	case proto.Unsubscribe:
 		if !c.leaveChannel(r.Channel, 0) {
@@ -84,6 +88,9 @@ func (c *Client) answer(r *proto.Request, a *proto.Answer) (err error) {
 
 // maxToken is the longest token that anybody is asked about, in bytes.
 const maxToken = 16 << 10
+
+// fewSubscribes are always allowed in a second; else as many as there may be channels.
+const fewSubscribes = 128
 
 // identify asks who has a token.
 func (c *Client) identify(token string) (*Identity, error) {
@@ -255,7 +262,7 @@ func (c *Client) publish(r *proto.Request) (*Position, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rate := h.settings().PublishRate; rate > 0 && !c.bucket.take(rate) {
+	if rate := h.settings().PublishRate; rate > 0 && !c.publishes.take(rate) {
 		return nil, &proto.Error{Code: proto.Limit, Message: "too many messages in a second", Retry: true}
 	}
 	if !c.mayPublish(ns, r.Channel) {

@@ -401,6 +401,32 @@ func TestRX7(t *testing.T) {
 	})
 }
 
+// TestRX7_Coming: coming and going, of which all the others are told, is bounded too,
+// and goes on later.
+func TestRX7_Coming(t *testing.T) {
+	in(t, rooms(), func(h *house) {
+		a := h.hello("")
+		try := func() (came int) {
+			a.say("[" + strings.TrimSuffix(strings.Repeat(`{"id":2,"subscribe":{"channel":"room"}},{"id":3,"unsubscribe":{"channel":"room"}},`, 500), ",") + "]")
+			for range 1000 {
+				if got := a.hear(); strings.Contains(got, `"subscribed"`) {
+					came++
+				} else if strings.HasPrefix(got, `{"id":2`) && !strings.Contains(got, `"limit"`) {
+					t.Fatal(got)
+				}
+			}
+			return came
+		}
+		if n := try(); n != 128 {
+			t.Errorf("%d", n)
+		}
+		<-time.After(time.Second)
+		if n := try(); n != 128 {
+			t.Errorf("%d a second later", n)
+		}
+	})
+}
+
 // TestRX8: what is kept of a channel, and what one request gets of it, is bounded.
 func TestRX8(t *testing.T) {
 	o := rooms()
