@@ -1,6 +1,8 @@
 package testenv
 
 import (
+	"net"
+	"strings"
 	"testing"
 )
 
@@ -43,5 +45,26 @@ func TestMissing(t *testing.T) {
 		if r.ended != c.want {
 			t.Errorf("CI=%s: test %s, want %s", c.ci, r.ended, c.want)
 		}
+	}
+}
+
+func TestFree(t *testing.T) {
+	seen := make(map[string]bool)
+	for range 50 {
+		at := Free(t)
+		if seen[at] || !strings.HasPrefix(at, "127.") {
+			t.Errorf("%s", at)
+		}
+		seen[at] = true
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		c, err := net.ListenPacket("udp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
 	}
 }

@@ -33,7 +33,7 @@ import (
 var shots = flag.String("shots", "", "folder for pictures of the page")
 
 // patience is how long a run of the browser may take.
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 // codes are those that a server may end with, and what a page is told.
 var codes = [][2]string{

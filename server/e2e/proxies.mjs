@@ -7,13 +7,13 @@ import { args, browser, end, stepsOf, want } from './steps.mjs';
 const context = ({ proxy }) => browser.newContext(proxy ? { proxy: { server: proxy, bypass: '<-loopback>' } } : {});
 
 // open opens a page as somebody else. Where connections are cut off that may take some
-// attempts.
+// attempts, each with a page of its own: what a browser still does about the last one is
+// nothing to the next.
 async function open(way, name) {
-  const page = await (await context(way)).newPage();
-  let cut = false;
-  page.on('requestfailed', (r) => { cut ||= r.url().endsWith('.js'); });
   for (let left = way.cut ? 20 : 0; ; left--) {
-    cut = false;
+    const page = await (await context(way)).newPage();
+    let cut = false;
+    page.on('requestfailed', (r) => { cut ||= r.url().endsWith('.js'); });
     try {
       await page.goto(way.page + name, { timeout: 40_000 });
       if (cut) throw new Error('a script could not be loaded');
@@ -21,6 +21,7 @@ async function open(way, name) {
       return page;
     } catch (err) {
       if (left === 0) throw err;
+      await page.context().close();
     }
   }
 }

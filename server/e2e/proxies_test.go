@@ -102,12 +102,7 @@ func front(t *testing.T, file, conf, backend, more string, program string, args 
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := l.Addr().String()
-	l.Close()
+	at := testenv.Free(t)
 	text := strings.NewReplacer("DIR", dir, "ADDRESS", at, "BACKEND", backend, "MORE", more).Replace(conf)
 	file = filepath.Join(dir, file)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {

@@ -65,7 +65,7 @@ func TestFallbackThroughProxies(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			at := free(t)
+			at := testenv.Free(t)
 			write(t, dir, "nginx.conf", fmt.Sprintf(nginxConf, dir, at, backend, more))
 			runFront(t, dir, []string{theirs, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf")})
 			wait(t, at)
@@ -83,7 +83,7 @@ func TestFallbackThroughProxies(t *testing.T) {
 		"nginx, holding back": {[]string{"poll", ""}, nginx("proxy_ignore_headers X-Accel-Buffering; ")},
 		"haproxy": {all, func(t *testing.T) *through {
 			theirs, dir := testenv.Need(t, "haproxy"), t.TempDir()
-			at := free(t)
+			at := testenv.Free(t)
 			write(t, dir, "haproxy.cfg", fmt.Sprintf(haproxyConf, dir, at, backend))
 			runFront(t, dir, []string{theirs, "-db", "-f", filepath.Join(dir, "haproxy.cfg")})
 			wait(t, at)
@@ -168,16 +168,6 @@ func (th *through) numbered(t *testing.T, mode string) {
 		t.Errorf("%q: %v", mode, e)
 	}
 	t.Logf("%q: %v", mode, time.Since(began).Round(time.Millisecond))
-}
-
-// free returns an address at which nobody listens.
-func free(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // cutAfter is how long a connection lives that is cut off: 5 s with

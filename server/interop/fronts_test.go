@@ -50,8 +50,8 @@ var fronts = map[string]front{
 		return replaceAll(block, "bind :443", "bind "+p.at, "/etc/ssl/", p.dir+"/", "127.0.0.1:8080", p.backend)
 	}, "haproxy.cfg", func(program, file string) []string { return []string{program, "-db", "-f", file} }},
 	"caddy": {"caddyfile", func(block string, p *place) string {
-		_, port, _ := net.SplitHostPort(p.at)
-		return "{\nadmin off\nauto_https disable_redirects\n}\n" + replaceAll(block, "example.com {", "https://example.com:"+port+" {\nbind 127.0.0.1\ntls "+p.dir+"/site.pem "+p.dir+"/site.key",
+		host, port, _ := net.SplitHostPort(p.at)
+		return "{\nadmin off\nauto_https disable_redirects\n}\n" + replaceAll(block, "example.com {", "https://example.com:"+port+" {\nbind "+host+"\ntls "+p.dir+"/site.pem "+p.dir+"/site.key",
 			"127.0.0.1:8080", p.backend)
 	}, "Caddyfile", func(program, file string) []string {
 		return []string{program, "run", "--config", file, "--adapter", "caddyfile"}
@@ -81,12 +81,7 @@ func TestFronts(t *testing.T) {
 					webSockets: { compression: { clientContext: true, serverContext: true, minSize: 0 } } },
 				{ handler: 'respond', respond: { body: 'hello' } },
 			] }`)
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			at := l.Addr().String()
-			l.Close()
+			at := testenv.Free(t)
 			p := &place{at: at, dir: dir, backend: listening(t, dir, program, "serve", "site.json5")}
 			write(t, dir, f.file, f.setup(blocks[0], p))
 			runFront(t, dir, f.args(theirs, filepath.Join(dir, f.file)))

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long anything here may take before the test gives up.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // needNode returns node, with the npm packages of this folder.
 func needNode(t *testing.T) string {

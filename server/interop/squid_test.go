@@ -53,12 +53,7 @@ func squid(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := testenv.Free(t)
 	for name, text := range map[string]string{"users": squidUsers, "squid.conf": fmt.Sprintf(squidConf, addr, dir, auth)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)

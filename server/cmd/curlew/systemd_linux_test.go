@@ -267,12 +267,7 @@ func TestSystemdOtherProcess(t *testing.T) {
 func TestSystemdSocketActivate(t *testing.T) {
 	t.Parallel()
 	activate := testenv.Need(t, "systemd-socket-activate")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := l.Addr().String()
-	l.Close()
+	at := testenv.Free(t)
 	program, err := exec.LookPath("curlew")
 	if err != nil {
 		t.Fatal(err)
