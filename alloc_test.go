@@ -5,6 +5,7 @@ package curlew_test
 import (
 	"context"
 	"io"
+	"net"
 	"testing"
 
 	"curlew.example/curlew"
@@ -93,6 +94,30 @@ func TestAllocationsSend(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+func TestAllocationsFanout(t *testing.T) {
+	for _, k := range allocationKinds {
+		var r room
+		var all []net.Conn
+		for range 8 {
+			ours, peers := k.open(t, curlew.Server)
+			c := curlew.NewConn(ours, curlew.Server, nil)
+			t.Cleanup(func() { c.Abort(nil) })
+			r.add(c)
+			all = append(all, peers)
+		}
+		m := curlew.Prepare(curlew.Binary, make([]byte, payloadSize))
+		got := make([]byte, 4+payloadSize)
+		allocations(t, k.name+": Fanout", func() {
+			for to, b := range r.members.All() {
+				b.Send(to.conn, m)
+			}
+			for _, p := range all {
+				io.ReadFull(p, got)
+			}
+		})
 	}
 }
 

@@ -106,6 +106,33 @@ func (c *Conn) goFlushLocked() {
 	c.goOnLocked()
 }
 
+// flushDue flushes what a Batch has left to be flushed, unless somebody else does or
+// has. What the stream does not take at once is for a goroutine of its own.
+func (c *Conn) flushDue() {
+	o := &c.out
+	o.mu.Lock()
+	o.due = false
+	start := !o.busy && !o.corked && o.waitsLocked()
+	if start && !c.fd.Usable() {
+		c.goFlushLocked()
+		start = false
+	}
+	if start {
+		o.busyLocked()
+		o.flusher.quota = o.bytesLocked() + o.streamedLocked()
+	}
+	o.mu.Unlock()
+	if !start {
+		return
+	}
+	if done, _ := c.flush(true); !done {
+		o.mu.Lock()
+		o.flusher.quota = math.MaxInt
+		c.goOnLocked()
+		o.mu.Unlock()
+	}
+}
+
 // goOnLocked has a goroutine go on with the flushing of the caller.
 func (c *Conn) goOnLocked() {
 	f := c.out.flusher

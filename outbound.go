@@ -22,6 +22,7 @@ type outbound struct {
 	writer  *Writer       // has the data lane: until it is closed, messages wait
 	corked  bool          // events are being handled; their answers leave together
 	busy    bool          // somebody flushes
+	due     bool          // it is in a Batch, which will
 	short   bool          // a TryWrite took less than it was given
 	refused bool          // a Send got ErrQueueFull
 	closed  bool          // the connection has ended; nothing is taken any more

@@ -172,20 +172,16 @@ func (c *Conn) Send(t Type, p []byte) error {
 	if err := c.sendable(t, p, false); err != nil {
 		return err
 	}
-	return c.enqueue(message{op: frame.Opcode(t)}, p)
+	return c.enqueue(message{op: frame.Opcode(t)}, p, nil)
 }
 
 // SendPrepared is Send for a message that goes to many connections: it is
 // framed, and compressed where it can be, once for all of them.
-func (c *Conn) SendPrepared(m *Prepared) error {
-	if err := c.sendable(m.t, m.data, m.valid); err != nil {
-		return err
-	}
-	return c.enqueue(message{op: frame.Opcode(m.t), prepared: m}, nil)
-}
+func (c *Conn) SendPrepared(m *Prepared) error { return (*Batch)(nil).Send(c, m) }
 
-// enqueue queues m with a copy of p, or applies the policy.
-func (c *Conn) enqueue(m message, p []byte) error {
+// enqueue queues m with a copy of p, or applies the policy. With b nil a goroutine of
+// its own flushes it.
+func (c *Conn) enqueue(m message, p []byte, b *Batch) error {
 	o := &c.out
 	o.mu.Lock()
 	if err := o.closedLocked(); err != nil {
@@ -213,8 +209,13 @@ func (c *Conn) enqueue(m message, p []byte) error {
 	c.in.active.Store(int64(c.now()))
 	o.pushLocked(m)
 	corked := o.corked && o.bytesLocked() <= min(corkSize, c.set.sendQueue/2) && len(o.messagesLocked()) <= c.set.mostMessages()/2
-	if !o.busy && !corked && o.waitsLocked() {
+	switch {
+	case o.busy || corked || !o.waitsLocked():
+	case b == nil:
 		c.goFlushLocked()
+	case !o.due:
+		o.due = true
+		b.conns = append(b.conns, c)
 	}
 	o.mu.Unlock()
 	return nil

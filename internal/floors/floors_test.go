@@ -63,7 +63,7 @@ var rules = []rule{
 	{dir: "bench/internal/peer", why: "flags and a loop: nothing that could help or hinder who is measured"},
 	{dir: "bench/peers/*", own: "bench/internal/peer", third: "github.com/ golang.org/x/", why: "a peer to compare with, never ours"},
 	{dir: "bench/conform", own: lib + " conform bench/internal/peer", why: "runs peers as processes, and cases against them"},
-	{dir: "bench/*", own: lib + " bench/internal/peer", why: "ours, measured from outside as a user would write it"},
+	{dir: "bench/*", own: lib + " hub bench/internal/peer", why: "ours, measured from outside as a user would write it"},
 
 	// Only tests live here.
 	{dir: "internal/floors"}, {dir: "internal/testenv"}, {dir: "internal/docs"}, {dir: "internal/modpath"}, {dir: "internal/rows"},
