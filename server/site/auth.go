@@ -164,7 +164,7 @@ func keysBinding(p *Setting[Keys]) binding {
 // String shows no key.
 func (k Keys) String() string {
 	if k.File == "" {
-		return "(not shown)"
+		return notShown
 	}
 	return quoteJSON5(k.File)
 }

@@ -103,11 +103,21 @@ func (s *Site) written(of, key string, f field) InForce {
 // isSecret reports whether the values of a key are not to be shown.
 func isSecret(name string) bool { return name == "keys" || name == "secret" || name == "password" }
 
+// soundsSecret reports that of a name of somebody else's: a variable, a field of a
+// request, a setting of a program's own handler.
+func soundsSecret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{"auth", "cookie", "credential", "key", "pass", "secret", "token"}, func(s string) bool { return strings.Contains(name, s) })
+}
+
+// notShown stands for what is secret.
+const notShown = "(not shown)"
+
 // withoutSecrets returns what can be shown of the value of a key.
 func (n *Node) withoutSecrets(name string) *Node {
 	switch {
-	case isSecret(name):
-		return &Node{Kind: String, Text: "(not shown)"}
+	case soundsSecret(name):
+		return &Node{Kind: String, Text: notShown}
 	case n.Kind == Object:
 		shown := &Node{Kind: Object}
 		for _, m := range n.Members {
@@ -167,7 +177,11 @@ func (b headersBinding) tell(key, none string) []InForce {
 	}
 	var list []InForce
 	for _, h := range *b.p {
-		list = append(list, InForce{key + "." + h.Name, literal(h.Values), h.From})
+		value := literal(h.Values)
+		if b.asks && soundsSecret(h.Name) {
+			value = notShown
+		}
+		list = append(list, InForce{key + "." + h.Name, value, h.From})
 	}
 	return list
 }

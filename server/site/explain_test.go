@@ -98,6 +98,30 @@ func TestOwnSettings(t *testing.T) {
 	equal(t, "said", strings.Join(said, " "), "limits.head trustedProxies")
 }
 
+// TestCF5_NotShown: what a site gives programs and backends is not shown where its name
+// sounds secret, nor what the settings of a program's own handler say of such.
+func TestCF5_NotShown(t *testing.T) {
+	s := parse(t, "site.json5", `{ routes: [
+		{ handler: 'exec', exec: { command: ['/bin/cat'], env: { DB_PASSWORD: 'hush', API_KEY: 'hush', PATH: '/bin' } } },
+		{ handler: 'proxy', proxy: { target: 'http://127.0.0.1:1', headers: { Authorization: 'hush', 'X-Api-Token': 'hush', Cookie: 'hush', Host: 'app' } } },
+		{ handler: 'mine', mine: { name: 'me', db: { passwd: 'hush' } } },
+	] }`, "mine")
+	var all strings.Builder
+	for _, r := range s.Routes {
+		for _, f := range s.Settings(r) {
+			all.WriteString(f.Key + " " + f.Value + "\n")
+		}
+	}
+	for _, want := range []string{"PATH: '/bin'", "DB_PASSWORD: '(not shown)'", "proxy.headers.Authorization (not shown)", "proxy.headers.Host 'app'", "name: 'me'"} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("%s is missing:\n%s", want, all.String())
+		}
+	}
+	if strings.Contains(all.String(), "hush") {
+		t.Error(all.String())
+	}
+}
+
 // TestSettingsOfHub: a namespace without a history says that it keeps nothing, and what
 // is secret is not shown.
 func TestSettingsOfHub(t *testing.T) {

@@ -287,7 +287,10 @@ func (b raw) read(d *decoder, n *Node) {
 }
 
 // A headersBinding reads an object of header fields.
-type headersBinding struct{ p *Headers }
+type headersBinding struct {
+	p    *Headers
+	asks bool // they are of a request, and may be secret
+}
 
 func (headersBinding) what() string { return "object of texts" }
 

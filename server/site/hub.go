@@ -62,7 +62,7 @@ type Webhook string
 func (w Webhook) String() string {
 	u, err := url.Parse(string(w))
 	if err != nil {
-		return "(not shown)"
+		return notShown
 	}
 	if u.RawQuery != "" {
 		u.RawQuery = "…"

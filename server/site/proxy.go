@@ -34,7 +34,7 @@ func (p *Proxy) fields() []field {
 		{name: "target", to: targetBinding{&p.Target}, required: true, none: "'http://127.0.0.1:9000'",
 			doc: "The backend: `http://host:port`, `https://host:port` (`ws` and `wss` mean the same) or `unix:/path`. Behind the host may stand a path, " +
 				"which is put in front of the path of every request. The certificate of an https backend is checked, by the host that is written here."},
-		{name: "headers", to: headersBinding{p: &p.Headers}, none: "none",
+		{name: "headers", to: headersBinding{p: &p.Headers, asks: true}, none: "none",
 			doc: "Fields of the request to the backend: `{ Name: 'value' }`. They replace those of the client by name; an empty list leaves one out. " +
 				"`Host` is the client's if it is not given here."},
 		{name: "timeout", to: duration(&p.Timeout), def: `'10 s'`,
@@ -80,8 +80,17 @@ func (b targetBinding) read(d *decoder, n *Node) {
 	*b.p = Setting[Target]{Value: target, From: d.at(n)}
 }
 
+// withoutUser is a URL, or what was meant for one, as it may be shown.
+func withoutUser(s string) string {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		scheme, _, _ := strings.Cut(s[:at], "//")
+		return scheme + "//…" + s[at:]
+	}
+	return s
+}
+
 func parseTarget(s string) (Target, error) {
-	wrong := func(right string) (Target, error) { return Target{}, problem(quote(s)+" is not a target", right) }
+	wrong := func(right string) (Target, error) { return Target{}, problem(quote(withoutUser(s))+" is not a target", right) }
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		path = strings.TrimPrefix(path, "//")
 		if path == "" || strings.Contains(path, "\x00") {
