@@ -90,7 +90,9 @@ func withoutUser(s string) string {
 }
 
 func parseTarget(s string) (Target, error) {
-	wrong := func(right string) (Target, error) { return Target{}, problem(quote(withoutUser(s))+" is not a target", right) }
+	wrong := func(right string) (Target, error) {
+		return Target{}, problem(quote(withoutUser(s))+" is not a target", right)
+	}
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		path = strings.TrimPrefix(path, "//")
 		if path == "" || strings.Contains(path, "\x00") {
