@@ -28,6 +28,7 @@ type delivery struct {
 	*Message
 	event  []byte // JSON, if there is no message
 	framed *curlew.Prepared
+	batch  *curlew.Batch // while it goes to many; the channel's lock guards it
 
 	connection string // of a member who comes or goes
 	comes      bool
@@ -63,7 +64,7 @@ func (d *delivery) text() []byte {
 // A socket is the carrier of those who speak curlew.v1.
 type socket struct{ *curlew.Conn }
 
-func (s socket) deliver(d *delivery) error { return s.SendPrepared(d.framed) }
+func (s socket) deliver(d *delivery) error { return d.batch.Send(s.Conn, d.framed) }
 
 func (s socket) write(ctx context.Context, d *delivery) error {
 	return s.Write(ctx, curlew.Text, d.text())

@@ -3,9 +3,9 @@ package hub
 import (
 	"context"
 	"hash/maphash"
-	"slices"
 	"sync"
 
+	"curlew.example/curlew"
 	"curlew.example/curlew/hub/proto"
 )
 
@@ -33,7 +33,7 @@ type channel struct {
 
 	mu   sync.Mutex // guards the following, and the subscriptions; never held while waiting
 	top  Position   // of the last message that was delivered
-	subs []*subscription
+	subs curlew.Fanout[*subscription]
 }
 
 // hold returns the channel with that name, which the broker delivers to. release
@@ -103,17 +103,19 @@ func (ch *channel) Deliver(m *Message) {
 	renewed := ch.top.Epoch != m.Epoch && ch.top.Epoch != ""
 	ch.top = m.Position
 	if renewed {
-		for _, s := range ch.subs {
+		for s := range ch.subs.All() {
 			s.renewLocked()
 		}
 	}
-	if len(ch.subs) == 0 {
+	if ch.subs.Len() == 0 {
 		return
 	}
 	d := newDelivery(m)
-	for _, s := range ch.subs {
+	for s, b := range ch.subs.All() {
+		d.batch = b
 		s.deliverLocked(d)
 	}
+	d.batch = nil
 }
 
 // Joined and Left tell the other subscribers, if the namespace says so. They are
@@ -133,11 +135,12 @@ func (ch *channel) tell(m *Member, a *proto.Answer) {
 	d := newEvent(a)
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	for _, s := range ch.subs {
-		if s.client.id != m.Connection {
+	for s, b := range ch.subs.All() {
+		if d.batch = b; s.client.id != m.Connection {
 			s.eventLocked(d)
 		}
 	}
+	d.batch = nil
 }
 
 // proto returns the member as clients are told.
@@ -153,27 +156,17 @@ func (m *Member) proto() *proto.Member {
 func (ch *channel) add(c *Client) (s *subscription, at Position) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	s = &subscription{ch: ch, client: c, at: len(ch.subs), state: waiting, cursor: ch.top.Offset}
-	ch.subs = append(ch.subs, s)
+	s = &subscription{ch: ch, client: c, state: waiting, cursor: ch.top.Offset}
+	ch.subs.Add(s)
 	return s, ch.top
 }
-
-// spare is how many places of subscribers a channel may keep without need.
-const spare = 64
 
 // end takes a subscription out of its channel, which it lets go of.
 func (s *subscription) end() {
 	ch := s.ch
 	ch.mu.Lock()
-	last := len(ch.subs) - 1
-	moved := ch.subs[last]
-	ch.subs[s.at], moved.at = moved, s.at
-	ch.subs[last] = nil
-	ch.subs = ch.subs[:last]
-	if n := cap(ch.subs); n > spare && last < n/4 {
-		ch.subs = slices.Clone(ch.subs)
-	}
-	s.at, s.behind = -1, nil
+	ch.subs.Remove(s)
+	s.behind = nil
 	ch.mu.Unlock()
 	ch.release()
 }

@@ -368,7 +368,7 @@ func (h *Hub) Channels(prefix, after string, n int) []Listed {
 		cs.mu.Unlock()
 		for _, ch := range some {
 			ch.mu.Lock()
-			list = append(list, Listed{ch.name, len(ch.subs), ch.top.Offset})
+			list = append(list, Listed{ch.name, ch.subs.Len(), ch.top.Offset})
 			ch.mu.Unlock()
 		}
 		if len(list) > n && n > 0 {

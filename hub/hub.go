@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -137,21 +138,32 @@ func (h *Hub) Members(ctx context.Context, channel string) ([]*Member, error) {
 // Options.Connect is asked again.
 func (h *Hub) Disconnect(user, connection, reason string) (n int) {
 	h.thrown.Add(1) // in front of all, which takes the lock of enter
-	for _, c := range h.all() {
-		if connection != "" && c.id == connection || user != "" && c.User() == user {
-			c.close(proto.CloseThrownOut, reason)
-			n++
-		}
+	list := h.those(user, connection)
+	for _, c := range list {
+		c.close(proto.CloseThrownOut, reason)
 	}
-	return n
+	return len(list)
+}
+
+// those returns the connections of a user, and the one with a name.
+func (h *Hub) those(user, connection string) []*Client {
+	if user == "" {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if c := h.clients[connection]; c != nil {
+			return []*Client{c}
+		}
+		return nil
+	}
+	return slices.DeleteFunc(h.all(), func(c *Client) bool { return c.id != connection && c.User() != user })
 }
 
 // Unsubscribe ends the subscriptions of a user, or of one connection, to a channel,
 // tells the clients so with the code of an error, and returns how many there were on
 // this node.
 func (h *Hub) Unsubscribe(channel, user, connection, code string) (n int) {
-	for _, c := range h.all() {
-		if (connection != "" && c.id == connection || user != "" && c.User() == user) && c.revoke(channel, code) {
+	for _, c := range h.those(user, connection) {
+		if c.revoke(channel, code) {
 			n++
 		}
 	}

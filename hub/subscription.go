@@ -12,9 +12,10 @@ import (
 // A subscription is one client's to one channel. The channel's lock guards what
 // changes.
 type subscription struct {
+	curlew.Seat // in the channel, until it is over
+
 	ch     *channel
 	client *Client
-	at     int // in channel.subs; -1 when it is over
 
 	state    subState
 	answered bool        // the client knows of the subscription
@@ -196,7 +197,7 @@ func (s *subscription) flush() {
 }
 
 func (s *subscription) flushLocked() {
-	if s.state == live || s.slow || s.at < 0 || !s.answered {
+	if s.state == live || s.slow || !s.Taken() || !s.answered {
 		return
 	}
 	for len(s.behind) > 0 {
@@ -234,7 +235,7 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 	ch := s.ch
 	ch.mu.Lock()
 	since := Position{Epoch: ch.top.Epoch, Offset: s.cursor}
-	over, renewed := s.at < 0 || s.slow, s.renewed
+	over, renewed := !s.Taken() || s.slow, s.renewed
 	ch.mu.Unlock()
 	switch {
 	case over:
@@ -269,7 +270,7 @@ func (s *subscription) step(ctx context.Context) (more bool, err error) {
 	}
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if over = s.at < 0 || s.slow; over || s.renewed || s.cursor < ch.top.Offset {
+	if over = !s.Taken() || s.slow; over || s.renewed || s.cursor < ch.top.Offset {
 		return !over, nil
 	}
 	s.state = waiting // for joins and leaves that had no room
@@ -285,7 +286,7 @@ func (s *subscription) write(ctx context.Context, d *delivery, cursor int64) err
 	s.client.give(s)
 	defer s.client.given()
 	s.ch.mu.Lock()
-	over := s.at < 0
+	over := !s.Taken()
 	s.cursor = cursor
 	s.ch.mu.Unlock()
 	if over {

@@ -30,9 +30,10 @@ type Client struct {
 	cancel func()
 	ended  chan struct{}
 
-	mu     sync.Mutex   // guards the following
-	conn   *curlew.Conn // nil while there is none on which hello was answered
-	id     int64        // of the last request
+	mu     sync.Mutex     // guards the following
+	conn   *curlew.Conn   // nil while there is none on which hello was answered
+	hello  *proto.Welcome // the last answer to it
+	id     int64          // of the last request
 	asked  map[int64]*call
 	calls  []*call // that wait for a connection, or for room in its queue, in order
 	bytes  int     // of them
@@ -99,6 +100,14 @@ func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
+}
+
+// Welcome returns what the server has answered to hello the last time: the name of the
+// connection, the user, the server's limits. nil: never yet. It must not be changed.
+func (c *Client) Welcome() *proto.Welcome {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hello
 }
 
 // Subscribe begins a subscription. It does not wait: see Events.Subscribed and

@@ -64,6 +64,9 @@ func TestBurst(t *testing.T) {
 			}
 			all.Wait()
 		}
+		if w := c.Welcome(); w == nil || w.Connection == "" || w.Limits.Channels != 128 {
+			t.Errorf("welcomed with %+v", w)
+		}
 		if s := h.Stats(); s.Published != 2*n {
 			t.Errorf("%d are published", s.Published)
 		}

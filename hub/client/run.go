@@ -184,7 +184,7 @@ func (s *session) greet(token string) error {
 	if c.closed {
 		return ErrClosed
 	}
-	c.conn = s.conn
+	c.conn, c.hello = s.conn, welcome.Hello
 	for _, sub := range c.subs {
 		c.subscribeLocked(sub)
 	}
