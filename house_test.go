@@ -175,7 +175,7 @@ func (b *house) say(raw string) (resp *http.Response, body, rest string) {
 	b.t.Helper()
 	c := b.dial()
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(30 * time.Second)) // only so that a bug ends
+	c.SetDeadline(time.Now().Add(time.Minute)) // only so that a bug ends
 	if _, err := io.WriteString(c, raw); err != nil {
 		b.t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func (w way) echoes(o *curlew.Options, j *journal, allow func(*http.Request) err
 // readTo reads to the end of a stream.
 func readTo(t testing.TB, c net.Conn) []byte {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second)) // only so that a bug ends
+	c.SetReadDeadline(time.Now().Add(time.Minute)) // only so that a bug ends
 	got, err := io.ReadAll(c)
 	if err != nil {
 		t.Fatalf("%v behind %q", err, got)

@@ -30,7 +30,7 @@ func TestWriteDroppedMeanwhile(t *testing.T) {
 	o.pushLocked(message{op: frame.Binary, data: []byte("mine"), own: true})
 	o.mu.Unlock()
 	c.closeFull()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := c.writeRest(ctx); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Write = %v, want one that is net.ErrClosed", err)
@@ -163,7 +163,7 @@ func TestWritableAndNewStack(t *testing.T) {
 	c.out.writable.Store(true)
 	c.wake()
 	go d.handle()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	select {
 	case <-called:

@@ -47,7 +47,7 @@ func goroutines() map[string]string {
 func leaked(before map[string]string) string {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	patience := time.After(8 * time.Second) // longer than CloseTimeout
+	patience := time.After(time.Minute) // only so that a bug ends
 	for {
 		var left []string
 		for id, g := range goroutines() {
@@ -386,7 +386,7 @@ func (s *subject) wantMessages(want ...string) {
 // wait waits for a channel to be closed, but not for ever.
 func wait(t testing.TB, what string, ch <-chan struct{}) {
 	t.Helper()
-	patience := 10 * time.Second
+	patience := time.Minute
 	if inBubble() {
 		patience = 24 * time.Hour
 	}
@@ -407,7 +407,7 @@ func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for patience := time.Now().Add(10 * time.Second); !ok(); <-tick.C {
+	for patience := time.Now().Add(time.Minute); !ok(); <-tick.C {
 		if time.Now().After(patience) {
 			t.Fatalf("waited in vain for %s", what)
 		}

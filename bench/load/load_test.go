@@ -109,16 +109,21 @@ func TestAnswers(t *testing.T) {
 
 // TestFanout: those who read get everything, whoever does not.
 func TestFanout(t *testing.T) {
+	const all = 6 // with the one that publishes
 	var mu sync.Mutex
 	room := map[*curlew.Conn]bool{}
+	var came sync.WaitGroup // else what is published first would not be for all
+	came.Add(all)
 	s := httptest.NewServer(curlew.Handle(&curlew.Options{WhenFull: curlew.WhenFullDropOldest}, func(*http.Request) (*curlew.Events, error) {
 		return &curlew.Events{
 			Open: func(c *curlew.Conn) {
 				mu.Lock()
 				defer mu.Unlock()
 				room[c] = true
+				came.Done()
 			},
 			Message: func(_ *curlew.Conn, typ curlew.Type, p []byte) {
+				came.Wait()
 				mu.Lock()
 				defer mu.Unlock()
 				for c := range room {
@@ -132,7 +137,7 @@ func TestFanout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := fanout(u, 5, 2, 100, time.Millisecond, 20*time.Millisecond)
+	f, err := fanout(u, all-1, 2, 100, time.Millisecond, 20*time.Millisecond)
 	if err != nil || f.Readers != 3 || f.Messages != 20 || f.Delivered != 60 || f.Max < f.P99 || f.P99 < f.P50 {
 		t.Errorf("%+v, %v", f, err)
 	}
