@@ -26,6 +26,9 @@ type Fanout[S seated] struct{ all []S }
 // A Seat is a member's place in a Fanout, of one at a time.
 type Seat struct{ number int } // from 1
 
+// Taken reports whether there is one: it is a member.
+func (s *Seat) Taken() bool { return s.number > 0 }
+
 func (s *Seat) seat() *Seat { return s }
 
 type seated interface {
@@ -48,7 +51,7 @@ func (f *Fanout[S]) Add(s S) {
 // Remove ends that. Who is no member is passed over.
 func (f *Fanout[S]) Remove(s S) {
 	seat, last := s.seat(), len(f.all)-1
-	if seat.number == 0 {
+	if !seat.Taken() {
 		return
 	}
 	moved := f.all[last]

@@ -177,6 +177,9 @@ func TestFanoutSeats(t *testing.T) {
 		delete(there, m)
 		f.Remove(m)
 		f.Remove(m) // for whom it is nothing
+		if m.Taken() || len(list) > 0 && !list[0].Taken() {
+			t.Fatal("who has a seat?")
+		}
 	}
 	seen := map[*member]bool{}
 	for m := range f.All() {
