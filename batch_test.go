@@ -59,3 +59,25 @@ func TestBatchCorked(t *testing.T) {
 		t.Fatalf("%q, %v", p, err)
 	}
 }
+
+// TestFanoutShrinks: a Fanout that was large once does not stay so.
+func TestFanoutShrinks(t *testing.T) {
+	type member struct{ Seat }
+	var f Fanout[*member]
+	var all []*member
+	for range 1000 {
+		all = append(all, new(member))
+		f.Add(all[len(all)-1])
+	}
+	for i := range all {
+		f.Remove(all[i*7%len(all)])
+		for n, m := range f.all {
+			if m.number != n+1 {
+				t.Fatalf("%d says that it is %d", n+1, m.number)
+			}
+		}
+	}
+	if len(f.all) != 0 || cap(f.all) > spare {
+		t.Errorf("%d members, room for %d", len(f.all), cap(f.all))
+	}
+}

@@ -89,10 +89,11 @@ type entrance struct {
 
 // A member is a connection in a room. It is the connection's Value.
 type member struct {
+	curlew.Seat // the room's lock guards it
+
 	conn *curlew.Conn
 	room *room
 	id   string // that the others know; "" if they are not told
-	at   int    // in room.members; the room's lock guards it
 }
 
 // enter is the event Open.

@@ -18,15 +18,14 @@ type room struct {
 	// Held while a message is given to all, which never blocks: so all get
 	// everything in the same order.
 	mu      sync.Mutex // guards the following
-	members []*member
+	members curlew.Fanout[*member]
 }
 
 // add lets m in, and tells the others.
 func (r *room) add(m *member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m.at = len(r.members)
-	r.members = append(r.members, m)
+	r.members.Add(m)
 	r.announceLocked("join", m)
 }
 
@@ -34,21 +33,11 @@ func (r *room) add(m *member) {
 func (r *room) remove(m *member, told bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last := len(r.members) - 1
-	moved := r.members[last]
-	r.members[m.at], moved.at = moved, m.at
-	r.members[last] = nil
-	r.members = r.members[:last]
-	if n := cap(r.members); n > spare && last < n/4 {
-		r.members = append(make([]*member, 0, n/2), r.members...)
-	}
+	r.members.Remove(m)
 	if told {
 		r.announceLocked("leave", m)
 	}
 }
-
-// spare is how many places of members a room may keep without need.
-const spare = 64
 
 // say gives a message to all but one, or with nil to all. p is copied.
 func (r *room) say(t curlew.Type, p []byte, except *member) {
@@ -61,17 +50,17 @@ func (r *room) say(t curlew.Type, p []byte, except *member) {
 // announceLocked tells all but m that m comes or goes, if m's route says so.
 func (r *room) announceLocked(event string, m *member) {
 	if m.id != "" {
-		text := fmt.Appendf(nil, `{"event":"%s","id":"%s","count":%d}`, event, m.id, len(r.members))
+		text := fmt.Appendf(nil, `{"event":"%s","id":"%s","count":%d}`, event, m.id, r.members.Len())
 		r.sendLocked(curlew.Prepare(curlew.Text, text), m)
 	}
 }
 
 func (r *room) sendLocked(message *curlew.Prepared, except *member) {
-	for _, m := range r.members {
+	for m, b := range r.members.All() {
 		if m != except {
 			// An error is this member's: its connection is ending, or its queue is
 			// full and the policy has been applied.
-			m.conn.SendPrepared(message)
+			b.Send(m.conn, message)
 		}
 	}
 }
