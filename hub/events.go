@@ -207,11 +207,19 @@ func (es *eventStream) answer(_ context.Context, a *proto.Answer) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
 	es.pushLocked(&item{answer: a})
+	if a.Unsubscribed != nil && a.Unsubscribed.Code == proto.Unavailable {
+		es.overLocked() // only by returning can it subscribe again
+	}
 }
 
 func (es *eventStream) close(curlew.Code, string) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
+	es.overLocked()
+}
+
+// overLocked: nothing more is taken; what waits is still written.
+func (es *eventStream) overLocked() {
 	es.over = true
 	if es.room != nil {
 		close(es.room)

@@ -450,3 +450,26 @@ func (w *widest) Write(p []byte) (int, error) {
 	w.most, w.total = max(w.most, len(p)), w.total+len(p)
 	return len(p), nil
 }
+
+// TestEventsEpoch: the broker begins a channel anew: the browser is sent back, as it
+// cannot subscribe again by itself, and is told of the gap.
+func TestEventsEpoch(t *testing.T) {
+	inStand(t, rooms(), nil, func(s *stand) {
+		b := &renewing{Memory: NewMemory()}
+		s.hub.broker = b
+		l := s.listen(t, "channel=plain", "")
+		s.publish(t, "plain", 1)
+		l.want(t, "1")
+		b.sink.Deliver(&Message{Message: proto.Message{Channel: "plain", Position: Position{Epoch: "new", Offset: 1}, Data: []byte("1")}})
+		l.want(t, "unsubscribed")
+		if _, err := l.next(); err != io.EOF {
+			t.Error(err)
+		}
+		b.Close()
+		again := NewMemory()
+		s.hub.broker = again
+		l = s.listen(t, "channel=plain", l.id)
+		l.want(t, "gap")
+		l.body.Close()
+	})
+}
