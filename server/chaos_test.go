@@ -18,6 +18,7 @@ import (
 	"curlew.example/curlew/server"
 	"curlew.example/curlew/server/config"
 	"curlew.example/curlew/server/handler/exec"
+	"curlew.example/curlew/server/handler/hub"
 	"curlew.example/curlew/server/route"
 )
 
@@ -29,7 +30,9 @@ var chaos = flag.Int("chaos", 400, "clients of TestChaos")
 // no program, no descriptor, and by TestMain no goroutine.
 func TestChaos(t *testing.T) {
 	programs := &exec.Processes{AllowRoot: true}
-	more := map[string]route.Constructor{"exec": programs.New}
+	channels := new(hub.Hub)
+	defer channels.Close()
+	more := map[string]route.Constructor{"exec": programs.New, "hub": channels.New}
 	backend := start(t, "{ @plain, routes: [{ match: '/ws', handler: 'echo' }, { handler: 'respond', respond: { body: 'back' } }] }", nil)
 	site := `{ @plain, log: { requests: false }, limits: { webSockets: 1000, connections: 1000, connectionsPerIP: 1000 }, timeouts: { close: '200 ms', drain: '10 ms', inactivity: '1 s', pong: '500 ms' }, routes: [
 		{ match: '/echo', handler: 'echo' }, { match: '/frames', handler: 'echo', webSockets: { preserveFrames: true } },
@@ -38,8 +41,10 @@ func TestChaos(t *testing.T) {
 		{ match: '/cat', handler: 'exec', exec: { command: ['/bin/cat'], maxPerIP: 'unlimited', killAfter: '200 ms' } },
 		{ match: '/yes', handler: 'exec', exec: { command: ['/usr/bin/yes'], maxPerIP: 'unlimited', killAfter: '200 ms' } },
 		{ match: '/back/', handler: 'proxy', proxy: { target: '` + backend.first + `' } },
+		{ match: '/hub/', handler: 'hub' },
 		{ match: '/ws', handler: 'proxy', webSockets: { compression: true }, proxy: { target: '` + backend.first + `' } },
-		{ handler: 'static', static: { directory: '.' } }] }`
+		{ handler: 'static', static: { directory: '.' } }],
+		hub: { namespaces: { room: { history: { size: 10 }, joinLeave: true, publish: 'anyone' } }, historyMemory: '64 KB', apiKeys: ['0123456789abcdef'] } }`
 	r := start(t, strings.Replace(site, "./large", "./site.pem", 1), more)
 	if err := os.WriteFile(filepath.Join(r.dir, "large"), make([]byte, 4<<20), 0o644); err != nil {
 		t.Fatal(err)
@@ -56,7 +61,8 @@ func TestChaos(t *testing.T) {
 	}
 	reload()
 	_, at, _ := strings.Cut(r.first, "://")
-	paths := []string{"/echo", "/frames", "/rooms/a", "/rooms/b", "/file", "/cat", "/yes", "/ws", "/back/x", "/site.pem", "/none"}
+	paths := []string{"/echo", "/frames", "/rooms/a", "/rooms/b", "/file", "/cat", "/yes", "/ws", "/back/x", "/site.pem", "/none", "/hub", "/hub", "/hub/events?channel=room:1"}
+	said := func(text string) string { return string([]byte{0x81, 0x80 | byte(len(text)), 0, 0, 0, 0}) + text }
 	client := func(n int) {
 		dice := rand.New(rand.NewPCG(1, uint64(n)))
 		c, err := net.Dial("tcp", at)
@@ -67,19 +73,28 @@ func TestChaos(t *testing.T) {
 		defer c.Close()
 		tcp := c.(*net.TCPConn)
 		c.SetDeadline(time.Now().Add(time.Second))
-		text := "GET " + paths[dice.IntN(len(paths))] + " HTTP/1.1\r\nHost: " + at + "\r\n"
+		path := paths[dice.IntN(len(paths))]
+		text := "GET " + path + " HTTP/1.1\r\nHost: " + at + "\r\n"
 		switch dice.IntN(6) {
 		case 0:
 			text = strings.Replace(text, "GET", "POST", 1) + "Content-Length: 1000\r\n\r\nabc"
 		case 1:
 			text = strings.Replace(text, "GET", "POST", 1) + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+		case 2:
+			text += "\r\n"
 		default:
 			text += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-				[]string{"", "Sec-WebSocket-Extensions: permessage-deflate\r\n", "Sec-WebSocket-Protocol: chat\r\n", "Origin: http://evil.example\r\n"}[dice.IntN(4)] + "\r\n"
+				[]string{"", "Sec-WebSocket-Extensions: permessage-deflate\r\n", "Sec-WebSocket-Protocol: chat\r\n", "Origin: http://evil.example\r\n",
+					"Sec-WebSocket-Protocol: curlew.v1\r\n"}[dice.IntN(5)] + "\r\n"
+		}
+		if strings.Contains(text, "curlew.v1") && dice.IntN(4) > 0 {
+			text = strings.Replace(text, "GET "+path, "GET /hub", 1) + said(`{"id":1,"hello":{}}`)
 		}
 		frames := []string{"\x81\x85\x00\x00\x00\x00hello", "\x01\x82\x00\x00\x00\x00ab", "\x80\x81\x00\x00\x00\x00c", "\x89\x80\x00\x00\x00\x00",
-			"\x88\x82\x00\x00\x00\x00\x03\xe8", "\x82\xfe\xff\xff\x00\x00\x00\x00xx", "\x81\x01a", "\x82\x85\x00\x00\x00\x00bytes", "\xc1\x81\x00\x00\x00\x00?"}
-		for range dice.IntN(5) {
+			"\x88\x82\x00\x00\x00\x00\x03\xe8", "\x82\xfe\xff\xff\x00\x00\x00\x00xx", "\x81\x01a", "\x82\x85\x00\x00\x00\x00bytes", "\xc1\x81\x00\x00\x00\x00?",
+			said(`{"id":2,"subscribe":{"channel":"room:1","presence":true}}`), said(`{"id":3,"publish":{"channel":"room:1","data":"said"}}`),
+			said(`{"id":4,"publish":{"channel":"room:2","data":[]}}`), said(`{"id":5,"unsubscribe":{"channel":"room:1"}}`), said(`{"id":6,"history":{"channel":"room:1"}}`), said(`{"id":7`)}
+		for range dice.IntN(8) {
 			text += frames[dice.IntN(len(frames))]
 		}
 		if dice.IntN(4) == 0 {
@@ -140,6 +155,14 @@ func TestChaos(t *testing.T) {
 			t.Fatal(left)
 		}
 		<-tick.C
+	}
+	const ask = "POST /hub/info HTTP/1.1\r\nHost: site.example\r\nAuthorization: Bearer 0123456789abcdef\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+	if a := r.say(ask); codes(a) != "200" {
+		t.Errorf("the hub: %s", codes(a))
+	} else if text, err := io.ReadAll(a[0].Body); err != nil || !strings.Contains(string(text), `"clients":0,`) {
+		t.Errorf("what is left in the hub: %s, %v", text, err)
+	} else {
+		t.Logf("%s", text)
 	}
 }
 
