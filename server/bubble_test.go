@@ -2,10 +2,13 @@ package server_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,8 +28,12 @@ type bubble struct {
 	last    *wstest.End // the server's side of the connection that was made last
 }
 
+// withTLS is a listener with TLS, in the place of that of a bubble, whose folder has a
+// pair: see secure.
+const withTLS = "listen: 'https://site:443', tls: { certificate: 'site.pem', key: 'site.key' }, "
+
 // inBubble runs f with the site, whose folder is dir, if not empty; its one
-// listener is site:80.
+// listener is site:80, unless the text says which.
 func inBubble(t *testing.T, dir, text string, more map[string]route.Constructor, f func(t *testing.T, b *bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -38,7 +45,10 @@ func inBubble(t *testing.T, dir, text string, more map[string]route.Constructor,
 			handlers[name] = h
 			names = append(names, name)
 		}
-		s, err := config.Parse(filepath.Join(dir, "site.json5"), []byte("{ listen: 'site:80', log: { requests: false }, "+text+" }"), names...)
+		if !strings.HasPrefix(text, "listen:") {
+			text = "listen: 'site:80', " + text
+		}
+		s, err := config.Parse(filepath.Join(dir, "site.json5"), []byte("{ log: { requests: false }, "+text+" }"), names...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,6 +83,28 @@ func (b *bubble) connect() *wstest.End {
 		b.t.Fatal(err)
 	}
 	return c.(*wstest.End)
+}
+
+// pairIn writes a certificate into a folder for withTLS, and returns what believes it.
+func pairIn(t *testing.T, dir string) *x509.CertPool {
+	t.Helper()
+	c := wstest.Certificate("site")
+	writePair(t, filepath.Join(dir, "site"), c)
+	return wstest.Roots(c)
+}
+
+// secure opens a connection with TLS.
+func (b *bubble) secure(roots *x509.CertPool) *tls.Conn {
+	b.t.Helper()
+	c, err := b.network.DialContext(b.t.Context(), "tcp", "site:443")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	s := tls.Client(c, &tls.Config{RootCAs: roots, ServerName: "site"})
+	if err := s.HandshakeContext(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	return s
 }
 
 // peer opens a WebSocket that the test plays, and returns the answer, too.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"curlew.example/curlew/server"
 	"curlew.example/curlew/server/config"
@@ -145,10 +147,9 @@ func TestCloseUnderGuests(t *testing.T) {
 // A handler is closed at the end of the server when the last request is answered, on
 // whichever connection that came.
 func TestHandlersAreClosedLast(t *testing.T) {
-	t.Parallel()
 	var closed atomic.Int32
-	entered, leave := make(chan struct{}), make(chan struct{})
-	r := start(t, "{ @plain, timeouts: { close: '5 s' }, "+ok+" }", map[string]route.Constructor{
+	var entered, leave chan struct{}
+	inBubble(t, "", "timeouts: { close: '5 s' }, "+ok, map[string]route.Constructor{
 		"holds": func(*site.Route, route.Endpoint) (http.Handler, error) {
 			return closing{http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 				close(entered)
@@ -158,39 +159,37 @@ func TestHandlersAreClosedLast(t *testing.T) {
 				}
 			}), &closed}, nil
 		},
-	})
-	c := r.connect()
-	io.WriteString(c, strings.Replace(get, "Connection: close\r\n", "", 1))
-	br := bufio.NewReader(c)
-	a, err := http.ReadResponse(br, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.Copy(io.Discard, a.Body)
-	next, err := config.Parse("site.json5", []byte(`{ listen: '127.0.0.1:0', routes: [{ handler: 'holds' }] }`), "holds")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Reload(next); err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(c, get) // on the connection of the site before
-	<-entered
-	r.stop()
-	for { // until it accepts no more
-		c, err := net.Dial("tcp", strings.TrimPrefix(r.first, "http://"))
+	}, func(t *testing.T, b *bubble) {
+		entered, leave = make(chan struct{}), make(chan struct{})
+		c := b.connect()
+		io.WriteString(c, strings.Replace(get, "Connection: close\r\n", "", 1))
+		br := bufio.NewReader(c)
+		a, err := http.ReadResponse(br, nil)
 		if err != nil {
-			break
+			t.Fatal(err)
 		}
-		c.Close()
-	}
-	close(leave)
-	if a, err := http.ReadResponse(br, nil); err != nil || a.StatusCode != 200 {
-		t.Error(a, err)
-	}
-	err = <-r.ended
-	r.ended <- err
-	if closed.Load() != 1 {
-		t.Errorf("closed %d times", closed.Load())
-	}
+		io.Copy(io.Discard, a.Body)
+		next, err := config.Parse("site.json5", []byte(`{ listen: 'site:80', routes: [{ handler: 'holds' }] }`), "holds")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.server.Reload(next); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, get) // on the connection of the site before
+		<-entered
+		b.server.Close()
+		synctest.Wait()
+		if _, err := b.network.DialContext(t.Context(), "tcp", "site:80"); err == nil {
+			t.Error("a connection is accepted")
+		}
+		close(leave)
+		if a, err := http.ReadResponse(br, nil); err != nil || a.StatusCode != 200 {
+			t.Error(a, err)
+		}
+		b.pass(time.Minute)
+		if closed.Load() != 1 {
+			t.Errorf("closed %d times", closed.Load())
+		}
+	})
 }

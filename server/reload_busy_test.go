@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -222,25 +223,32 @@ func TestCF4ReloadKeepAlive(t *testing.T) {
 // A connection that was made without a certificate gets nothing of a site that demands
 // one.
 func TestTL7ReloadDemandsCertificates(t *testing.T) {
-	t.Parallel()
-	r := start(t, "{ @tls, routes: [{ handler: 'respond', respond: { body: 'one' } }] }", nil)
-	c := r.connect()
-	br := bufio.NewReader(c)
-	for _, ends := range []bool{false, true} {
-		io.WriteString(c, strings.Replace(get, "Connection: close\r\n", "", 1))
-		a, err := http.ReadResponse(br, nil)
-		if err != nil {
-			t.Fatal(err)
+	dir := t.TempDir()
+	roots := pairIn(t, dir)
+	inBubble(t, dir, withTLS+"routes: [{ handler: 'respond', respond: { body: 'one' } }]", nil, func(t *testing.T, b *bubble) {
+		c := b.secure(roots)
+		defer c.Close()
+		br := bufio.NewReader(c)
+		for _, ends := range []bool{false, true} {
+			io.WriteString(c, strings.Replace(get, "Connection: close\r\n", "", 1))
+			a, err := http.ReadResponse(br, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := body(t, a); text != "one" || a.Close != ends {
+				t.Errorf("%q, the last one: %v", text, a.Close)
+			}
+			if ends {
+				break
+			}
+			next, err := config.Parse(filepath.Join(dir, "site.json5"), []byte("{ "+strings.Replace(withTLS, "}, ", ", clientCA: 'site.pem' }, ", 1)+
+				"routes: [{ handler: 'respond', respond: { body: 'two' } }] }"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.server.Reload(next); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if text := body(t, a); text != "one" || a.Close != ends {
-			t.Errorf("%q, the last one: %v", text, a.Close)
-		}
-		if ends {
-			break
-		}
-		if err := r.Reload(r.next(strings.Replace("{ @tls, routes: [{ handler: 'respond', respond: { body: 'two' } }] }", "@tls",
-			"listen: ['https://127.0.0.1:0'], tls: { certificate: 'site.pem', key: 'site.key', clientCA: 'site.pem' }", 1))); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"curlew.example/curlew/server/route"
-	"curlew.example/curlew/server/site"
 )
 
 const ok = `routes: [
@@ -171,76 +170,86 @@ func TestH1_12UnreadBody(t *testing.T) {
 // HS31, HS32, HS33: heads that come too slowly, not at all, or half.
 func TestHS31HS32HS33UnfinishedHeads(t *testing.T) {
 	t.Parallel()
-	reached := make(chan struct{}, 10)
-	text := func(kind string) string {
-		return "{ @" + kind + ", timeouts: { handshake: '1500 ms' }, routes: [{ handler: 'reach' }] }"
-	}
-	more := map[string]route.Constructor{"reach": func(*site.Route, route.Endpoint) (http.Handler, error) {
-		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- struct{}{} }), nil
-	}}
-	t.Cleanup(func() {
-		if len(reached) > 0 {
-			t.Error("a handler was called")
-		}
-	})
-	for _, kind := range []string{"plain", "tls"} {
+	dir := t.TempDir()
+	roots := pairIn(t, dir)
+	const d = 10 * time.Second // the default
+	more := map[string]route.Constructor{"reach": made(func(http.ResponseWriter, *http.Request) { t.Error("a handler was called") })}
+	for kind, listen := range map[string]string{"plain": "", "tls": withTLS} {
 		for name, sent := range map[string]string{
 			"HS32 nothing": "", "HS31 a byte": "G", "HS31 half a head": "GET / HTTP/1.1\r\nHost: site.example\r\nA:", "HS33 and then the end": "GET / HTTP/1.1\r\nHost: si",
 		} {
 			t.Run(kind+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				c := start(t, text(kind), more).connect()
-				io.WriteString(c, sent)
-				if strings.HasPrefix(name, "HS33") {
-					c.(interface{ CloseWrite() error }).CloseWrite()
-				}
-				// net/http takes a line that was cut off for one that ended.
-				if got := codes(answers(c)); got != "" && got != "400" {
-					t.Error(got)
-				}
+				inBubble(t, dir, listen+"routes: [{ handler: 'reach' }]", more, func(t *testing.T, b *bubble) {
+					var c interface {
+						net.Conn
+						CloseWrite() error
+					}
+					if kind == "tls" {
+						c = b.secure(roots)
+					} else {
+						c = b.connect()
+					}
+					defer c.Close()
+					began := time.Now()
+					io.WriteString(c, sent)
+					ends := strings.HasPrefix(name, "HS33")
+					if ends {
+						c.CloseWrite()
+					}
+					// net/http takes a line that was cut off for one that ended.
+					if got := codes(answers(c)); got != "" && got != "400" {
+						t.Error(got)
+					}
+					if !ends {
+						onTime(t, "the end", began, d)
+					}
+				})
 			})
 		}
 	}
 	// TL1: a TLS handshake that never comes, and one that stops.
 	for name, sent := range map[string]string{"TL1 nothing": "", "TL1 half a hello": "\x16\x03\x01\x02\x00\x01"} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := start(t, text("tls"), more)
-			c, err := net.Dial("tcp", strings.TrimPrefix(r.url(), "https://"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			io.WriteString(c, sent)
-			io.Copy(io.Discard, c) // until it is dropped
+			inBubble(t, dir, withTLS+"routes: [{ handler: 'reach' }]", more, func(t *testing.T, b *bubble) {
+				c, err := b.network.DialContext(t.Context(), "tcp", "site:443")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				began := time.Now()
+				io.WriteString(c, sent)
+				io.Copy(io.Discard, c)                                                     // until it is dropped
+				if took := time.Since(began); took < d || took > d+1100*time.Millisecond { // a moment for what was said last
+					t.Errorf("dropped after %v", took)
+				}
+			})
 		})
 	}
 }
 
 // HS31: the time of the head runs from the accept, however the bytes dribble.
 func TestHS31Dribble(t *testing.T) {
-	t.Parallel()
-	r := start(t, "{ @plain, timeouts: { handshake: '200 ms' }, "+ok+" }", nil)
-	c := r.connect()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				io.WriteString(c, "a")
+	inBubble(t, "", "timeouts: { handshake: '20 s' }, "+ok, nil, func(t *testing.T, b *bubble) {
+		began, c := time.Now(), b.connect()
+		stop, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Second):
+					io.WriteString(c, "a")
+				}
 			}
+		}()
+		if got := codes(answers(c)); got != "" && got != "400" {
+			t.Error(got)
 		}
-	}()
-	if got := codes(answers(c)); got != "" && got != "400" {
-		t.Error(got)
-	}
-	close(stop)
-	<-done
+		onTime(t, "the end", began, 20*time.Second)
+		close(stop)
+		<-done
+	})
 }
 
 // timeouts.write begins when there is something to write: a handler may take longer
