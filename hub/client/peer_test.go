@@ -50,6 +50,36 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestDrainWithoutClose: who was sent away goes, also if the close does not come, as
+// through a proxy that no longer reaches the server.
+func TestDrainWithoutClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		back := make(chan time.Time, 3)
+		n := 0
+		o, end := stage(t, func(c *curlew.Conn) {
+			n++
+			first := n == 1
+			back <- time.Now()
+			answered(t, c, proto.Hello, "hello", object{"connection": "me"})
+			if first {
+				say(c, `{"drain":{"retry":2500}}`)
+			}
+			<-c.Done()
+		})
+		defer end()
+		c := client.New("ws://hub/", o)
+		defer c.Close()
+		first := <-back
+		if d := (<-back).Sub(first); d < 2500*time.Millisecond || d > 2501*time.Millisecond {
+			t.Errorf("back after %v", d)
+		}
+		<-time.After(time.Minute)
+		if len(back) > 0 {
+			t.Error("back once more")
+		}
+	})
+}
+
 // TestClockAhead: a token that has expired by the clock here, and is good by that of the
 // server, is renewed ever more seldom.
 func TestClockAhead(t *testing.T) {

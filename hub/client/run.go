@@ -38,8 +38,8 @@ func (c *Client) run() {
 		}
 		due = 0
 		var lasted time.Duration
-		var drain time.Duration
-		lasted, drain, err = c.connection()
+		var back time.Time
+		lasted, back, err = c.connection()
 		if c.ctx.Err() != nil || c.isClosed() {
 			err = nil
 			break
@@ -50,7 +50,9 @@ func (c *Client) run() {
 		if lasted >= stable {
 			attempt = 0
 		}
-		due = drain
+		if !back.IsZero() {
+			due = max(time.Until(back), 1)
+		}
 	}
 	c.end(err)
 }
@@ -112,28 +114,33 @@ func again(err error) bool {
 	return true
 }
 
+// errDrained: the server has said that it closes the connection, and has not done it, or
+// cannot be reached any more.
+var errDrained = errors.New("hub client: the server has sent its clients away")
+
 // A session is one connection, of the goroutine that reads it.
 type session struct {
 	*Client
 	conn  *curlew.Conn
-	drain time.Duration // when to return, if the server has said so
+	back  time.Time     // when to return, if the server has said so
+	leave *time.Timer   // for then, should it not close the connection
 	fresh *time.Timer   // for the token
 	least time.Duration // in which it is asked for at the earliest
 }
 
 // connection makes a connection and serves it until it ends.
-func (c *Client) connection() (lasted, drain time.Duration, err error) {
+func (c *Client) connection() (lasted time.Duration, back time.Time, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx, 30*time.Second)
 	defer cancel()
 	token := ""
 	if c.o.Token != nil {
 		if token, err = c.o.Token(ctx); err != nil {
-			return 0, 0, err
+			return 0, back, err
 		}
 	}
 	conn, err := c.o.Dial(ctx, c.url, c.o.DialOptions)
 	if err != nil {
-		return 0, 0, err
+		return 0, back, err
 	}
 	s := &session{Client: c, conn: conn}
 	stop := context.AfterFunc(ctx, func() { conn.Abort(ctx.Err()) })
@@ -144,13 +151,13 @@ func (c *Client) connection() (lasted, drain time.Duration, err error) {
 			err = e
 		}
 		s.lose()
-		return 0, s.drain, err
+		return 0, s.back, err
 	}
 	began := time.Now()
 	c.tell(Connected, nil)
 	err = s.serve()
 	s.lose()
-	return time.Since(began), s.drain, err
+	return time.Since(began), s.back, err
 }
 
 // greet says hello, and what waits once it is answered.
@@ -254,8 +261,10 @@ func (s *session) lose() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.conn = nil
-	if s.fresh != nil {
-		s.fresh.Stop()
+	for _, t := range []*time.Timer{s.fresh, s.leave} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	var rest []*call
 	for _, k := range c.asked {
@@ -333,7 +342,10 @@ func (s *session) take(a *proto.Answer) {
 			})
 		}
 	case a.Drain != nil:
-		s.drain = time.Duration(min(max(a.Drain.Retry, 1), longest.Milliseconds())) * time.Millisecond
+		d := time.Duration(min(max(a.Drain.Retry, 1), longest.Milliseconds())) * time.Millisecond
+		if s.back = time.Now().Add(d); s.leave == nil {
+			s.leave = time.AfterFunc(d, func() { s.conn.Abort(errDrained) })
+		}
 	}
 }
 
