@@ -65,6 +65,30 @@ func TestPaths(t *testing.T) {
 	})
 }
 
+// TestMethods: a route for GET has all of the hub but the API, its fallback included; so
+// another one, for some addresses, may be the only one that has that.
+func TestMethods(t *testing.T) {
+	in(t, rooms+`, apiKeys: ['`+key+`']`, `routes: [
+		{ match: '/hub/', handler: 'hub', methods: 'GET' }, { match: '/api/', handler: 'hub', allow: '192.0.2.0/24' }, { match: '/elsewhere/', handler: 'hub', allow: '10.0.0.0/8' },
+	]`, func(h *house) {
+		p := h.hello(`{}`)
+		p.ask(`{"id":2,"subscribe":{"channel":"open:1"}}`, `"subscribed"`)
+		lines, end := h.events("/hub/events?channel=open:1")
+		if !lines.Scan() {
+			t.Error(lines.Err())
+		}
+		end()
+		for path, want := range map[string]int{
+			"/hub/info": 405, "/hub/publish": 405, "/hub/info?curlew=open": 404, "/api/info": 200, "/elsewhere/info": 403, "/hub?curlew=open&protocol=curlew.v1": 200,
+		} {
+			a := h.do("POST", path, "", "Authorization", "Bearer "+key)
+			if a.Body.Close(); a.StatusCode != want {
+				t.Errorf("%s: %d, want %d", path, a.StatusCode, want)
+			}
+		}
+	})
+}
+
 // TestHB3_Names: no bad name of a channel ends the connection.
 func TestHB3_Names(t *testing.T) {
 	in(t, rooms+`, limits: { nameBytes: 20 }`, aRoute, func(h *house) {
