@@ -138,11 +138,14 @@ func ended(err error) error {
 	return errors.New(text)
 }
 
-// why says why something could not be done.
+// why says why something could not be done. That the connection has ended may be known
+// from that alone yet.
 func (m *mouthpiece) why(err error) error {
 	switch cause := context.Cause(m.ctx); {
-	case cause == nil || errors.As(err, new(*proto.Error)):
+	case err == nil && cause == nil, errors.As(err, new(*proto.Error)):
 		return err
+	case cause == nil:
+		return ended(err)
 	case errors.Is(cause, errGone), errors.Is(cause, errEnough):
 		return nil
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"curlew.example/curlew"
 	"curlew.example/curlew/server"
 	"curlew.example/curlew/server/config"
 	"curlew.example/curlew/server/handler/exec"
@@ -163,6 +165,21 @@ func TestHubRefused(t *testing.T) {
 		if code != c.code || !strings.Contains(errs, c.want) || out != "" {
 			t.Errorf("%q: exit code %d, %q, %q; want %d, %q", c.args, code, out, errs, c.code, c.want)
 		}
+	}
+}
+
+// What has ended a connection is said the same, whoever hears of it first.
+func TestHubWhy(t *testing.T) {
+	ctx, end := context.WithCancelCause(t.Context())
+	m := &mouthpiece{ctx: ctx, end: end}
+	gone := &curlew.CloseError{Code: 4501, Reason: "not authorized", Remote: true}
+	const want = "closed by the server: 4501: not authorized"
+	if err := m.why(gone); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	end(ended(gone))
+	if err := m.why(net.ErrClosed); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 
