@@ -129,7 +129,7 @@ func (w *world) browse(t *testing.T, program string, args func(dir, url string) 
 	if err := os.WriteFile(filepath.Join(dir, "user.js"), []byte(firefoxSettings), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args(dir, w.URLs["main"]+"/page.html?skip="+url.QueryEscape(string(list)))...)
 	cmd.Env = append(os.Environ(), "HOME="+dir)

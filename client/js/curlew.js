@@ -1014,7 +1014,6 @@ export class Client {
       for (const a of answers(e.data, socket)) if (mine()) this.#take(a)
     }
     socket.onclose = (e) => {
-      if (!mine()) return
       if (began && Date.now() - began >= 5000) this.#attempt = 0
       const error = Object.assign(this.#error ?? unable(`closed with ${e.code}${e.reason && ': ' + e.reason}`), { close: e.code })
       // A token that has expired and cannot be asked for again stays so.

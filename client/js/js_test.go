@@ -94,9 +94,9 @@ func TestNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "--test", "--test-force-exit", "--test-reporter=tap", "test/client.test.mjs", "test/fallback.test.mjs", "test/hub.test.mjs", "test/share.test.mjs", "test/socket.test.mjs")
+	cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=tap", "test/client.test.mjs", "test/fallback.test.mjs", "test/hub.test.mjs", "test/share.test.mjs", "test/socket.test.mjs")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second

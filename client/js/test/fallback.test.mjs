@@ -110,12 +110,12 @@ test('what worked is known for an hour, however often it works', async () => {
   class Native {
     static made = 0
     constructor() { Native.made++ }
-    close() {}
+    close() { this.onclose({ code: 1006, reason: '', wasClean: false }) }
   }
   const options = { modes: undefined, WebSocket: Native }
   for (const [minutes, WebSocket, made] of [[0, null, 0], [40, Native, 0], [61, Native, 1]]) {
     mock.timers.setTime(minutes * 60000)
-    if (made) new Socket('http://paper/x', [], { WebSocket })
+    if (made) new Socket('http://paper/x', [], { WebSocket }).close()
     else {
       const { paper, s } = await open({ ...options, WebSocket })
       paper.greet()

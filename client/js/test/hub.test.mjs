@@ -12,7 +12,7 @@ const MODES = ['ws', 'stream', 'sse', 'poll']
 const wait = (ms) => new Promise((done) => setTimeout(done, ms))
 const until = async (what, f) => {
   for (let n = 0; !f(); n++) {
-    if (n > 2000) throw new Error(`not in time: ${typeof what === 'function' ? what() : what}`)
+    if (n > 4000) throw new Error(`not in time: ${typeof what === 'function' ? what() : what}`)
     await wait(20)
   }
 }
