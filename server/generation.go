@@ -148,11 +148,12 @@ func (g *generation) newHandler(r *site.Route) (http.Handler, error) {
 	return all, nil
 }
 
-// A newcomer is a handler that has something to do when its site is in force, which it
+// A newcomer is a handler that has something to do when its site comes into force, which it
 // may never be: one with something wrong in it is given up.
 type newcomer interface{ InForce() }
 
-// inForce is called when the generation is the current one.
+// inForce is called when the generation is about to be the current one: before the
+// first request.
 func (g *generation) inForce() {
 	for _, n := range g.newcomers {
 		n.InForce()

@@ -234,8 +234,9 @@ func (s *Server) Reload(to *site.Site) error {
 		next.release()
 		return err
 	}
+	next.inForce()
 	s.mu.Lock()
-	if s.ended || s.closed {
+	if s.ended || s.closed { // then it does not matter any more
 		s.mu.Unlock()
 		l.giveUp()
 		next.release()
@@ -251,7 +252,6 @@ func (s *Server) Reload(to *site.Site) error {
 		}
 	}
 	s.mu.Unlock()
-	next.inForce()
 	s.useIssuer(next.issuer)
 	for _, src := range l.unused {
 		src.Close()

@@ -41,7 +41,8 @@
 //
 //	InForce()
 //
-// is told when its site comes into force, which it may never do. One with a method
+// is told when its site comes into force, before the first request; it may never do so.
+// One with a method
 //
 //	Drain(ctx context.Context, over time.Duration)
 //
