@@ -93,6 +93,11 @@ func instead(a *proto.Answer) *proto.Answer {
 	return &proto.Answer{ID: a.ID, Error: &proto.Error{Code: proto.TooBig, Message: "the answer is longer than this connection takes"}}
 }
 
-func (s socket) close(code curlew.Code, reason string) { s.Close(code, reason) }
+// close: a reason that cannot be sent is no reason to stay.
+func (s socket) close(code curlew.Code, reason string) {
+	if errors.Is(s.Close(code, reason), curlew.ErrInvalidClose) {
+		s.Close(code, "")
+	}
+}
 
 func (s socket) ended() bool { return s.Err() != nil }

@@ -175,3 +175,24 @@ func TestChannelsInPages(t *testing.T) {
 		t.Error(list)
 	}
 }
+
+// TestThrownOutForNoReason: who is thrown out goes, whatever the reason says.
+func TestThrownOutForNoReason(t *testing.T) {
+	o := rooms()
+	o.Connect = who(nil)
+	in(t, o, func(h *house) {
+		for _, reason := range []string{"", "go", strings.Repeat("x", 124), "\xff"} {
+			a := h.hello("ann")
+			a.say(`{"id":2,"subscribe":{"channel":"plain"}}`)
+			a.want(`{"id":2,…`)
+			if n := h.hub.Unsubscribe("plain", "ann", "", ""); n != 1 {
+				t.Errorf("%d", n)
+			}
+			a.want(`{"unsubscribed":{"channel":"plain","code":"forbidden"}}`)
+			h.hub.Disconnect("ann", "", reason)
+			if got := a.hear(); !strings.Contains(got, "4503") {
+				t.Errorf("%q: %s", reason, got)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"errors"
@@ -159,11 +160,11 @@ func (h *Hub) those(user, connection string) []*Client {
 }
 
 // Unsubscribe ends the subscriptions of a user, or of one connection, to a channel,
-// tells the clients so with the code of an error, and returns how many there were on
-// this node.
+// tells the clients so with the code of an error, "" is forbidden, and returns how many
+// there were on this node.
 func (h *Hub) Unsubscribe(channel, user, connection, code string) (n int) {
 	for _, c := range h.those(user, connection) {
-		if c.revoke(channel, code) {
+		if c.revoke(channel, cmp.Or(code, proto.Forbidden)) {
 			n++
 		}
 	}
