@@ -173,12 +173,25 @@ func (s *subscription) start(since *Position, members []proto.Member) {
 // newsLocked leaves out the joins and leaves that a list of members, which was made
 // after the first of them, knows of.
 func (s *subscription) newsLocked(members []proto.Member) {
+	listed := make(map[string]bool) // of those who come or go; members may be many
+	for _, d := range s.behind {
+		if d.Message == nil {
+			listed[d.connection] = false
+		}
+	}
+	if len(listed) == 0 {
+		return
+	}
+	for i := range members {
+		if _, ok := listed[members[i].Connection]; ok {
+			listed[members[i].Connection] = true
+		}
+	}
 	news := make([]*delivery, 0, len(s.behind))
 	later := make(map[string]bool) // who comes or goes behind
 	for _, d := range slices.Backward(s.behind) {
 		if d.Message == nil {
-			known := slices.ContainsFunc(members, func(m proto.Member) bool { return m.Connection == d.connection })
-			skip := later[d.connection] || known == d.comes
+			skip := later[d.connection] || listed[d.connection] == d.comes
 			if later[d.connection] = true; skip {
 				continue
 			}
