@@ -47,7 +47,13 @@
 //	Drain(ctx context.Context, over time.Duration)
 //
 // sees its clients off itself when the server ends, over that time and until ctx is
-// done at the latest; who is still there then the server closes.
+// done at the latest; who is still there then the server closes. One with the methods
+//
+//	Credentials(r *http.Request) (d auth.Digest, any bool)
+//	User(r *http.Request) (name string, ok bool)
+//
+// knows users where the route has no auth: a session of the fallback is then for
+// requests of its user alone, or for such as say nothing of one.
 //
 // At a request the captures of the route are its path values
 // ([net/http.Request.PathValue]). What all answers have in common is done by the
