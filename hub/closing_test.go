@@ -91,7 +91,7 @@ func TestThrownOutWhileConnecting(t *testing.T) {
 		a.want(`{"id":1,"error":{"code":"unauthorized",…}}`)
 		for range maxAsked { // somebody is always thrown out
 			b := h.dial()
-			go b.say(`{"id":1,"hello":{}}`)
+			b.say(`{"id":1,"hello":{}}`)
 			for range maxAsked {
 				<-asked
 				h.hub.Disconnect("bob", "", "out")
