@@ -62,3 +62,15 @@ func ExampleBatch_Send() {
 	fmt.Println(room.Len())
 	// Output: 0
 }
+
+func ExampleSeat_Taken() {
+	var party curlew.Fanout[*guest]
+	g := new(guest)
+	party.Add(g)
+	fmt.Println(g.Taken())
+	party.Remove(g)
+	fmt.Println(g.Taken())
+	// Output:
+	// true
+	// false
+}
