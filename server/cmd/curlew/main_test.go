@@ -297,13 +297,24 @@ func connectProxy(ts *testscript.TestScript, neg bool, _ []string) {
 
 // Whoever tries the demo for the first time may have something at its port.
 func TestDemoPortTaken(t *testing.T) {
-	if l, err := net.Listen("tcp", "127.0.0.1:8080"); err == nil { // else it is taken already
-		defer l.Close()
-	}
-	code, out, errs := run(t.Context(), strings.NewReader(""), "serve")
-	want := "curlew: cannot listen at 127.0.0.1:8080: address already in use; "
-	if code != 1 || out != "" || !strings.HasPrefix(errs, want) || !strings.Contains(errs, "\ncurlew: --listen 127.0.0.1:0 ") {
-		t.Errorf("exit code %d, %q, %q", code, out, errs)
+	for taken := false; !taken; {
+		l, err := net.Listen("tcp", "127.0.0.1:8080")
+		taken = err == nil // else it is already, and may not be any more
+		ctx, stop := context.WithCancel(t.Context())
+		var errs strings.Builder
+		served := false
+		p := &Program{Stdin: strings.NewReader(""), Stdout: writerFunc(func(b []byte) (int, error) { served = true; stop(); return len(b), nil }), Stderr: &errs}
+		code := p.Run(ctx, []string{"serve"})
+		stop()
+		if taken {
+			l.Close()
+		} else if taken = !served; !taken {
+			continue
+		}
+		want := "curlew: cannot listen at 127.0.0.1:8080: address already in use; "
+		if code != 1 || served || !strings.HasPrefix(errs.String(), want) || !strings.Contains(errs.String(), "\ncurlew: --listen 127.0.0.1:0 ") {
+			t.Errorf("exit code %d, %q", code, &errs)
+		}
 	}
 }
 
