@@ -249,7 +249,13 @@ func (es *eventStream) run(ctx context.Context, ping time.Duration) {
 		es.rc.SetWriteDeadline(time.Now().Add(ping))
 		_, err := es.w.Write(buf)
 		buf = buf[:0]
-		return err == nil && es.rc.Flush() == nil
+		if err != nil || es.rc.Flush() != nil {
+			return false
+		}
+		// When it passes it ends a stream of HTTP/2 on which nothing is written, too, and
+		// by HTTP/1.1 the next answer.
+		es.rc.SetWriteDeadline(time.Time{})
+		return true
 	}
 	// Also instead of what a drain has said.
 	buf = fmt.Appendf(buf, "retry: %d\n:ok\n\n", 1000+mrand.N(2000))
