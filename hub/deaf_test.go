@@ -110,7 +110,6 @@ type crowd struct {
 	laps  chan bool     // one for each lap of messages that somebody has read
 	lost  chan struct{} // closed when somebody who reads has lost his connection
 	once  sync.Once
-	here  sync.WaitGroup // connections of the hub
 
 	mu   sync.Mutex
 	took []time.Duration
@@ -126,8 +125,9 @@ func newCrowd(t *testing.T, when WhenSlow) *crowd {
 		t.Fatal(err)
 	}
 	w := &crowd{t: t, hub: h, laps: make(chan bool, 1000), lost: make(chan struct{}), url: "ws://" + l.Addr().String() + "/"}
-	o := h.ConnOptions(&curlew.Options{SendQueue: 32 << 10, WriteTimeout: time.Hour, PingInterval: -1, InactivityTimeout: -1}) // the deaf ones stay
-	srv := &http.Server{Handler: curlew.Handle(o, w.events), ConnState: func(c net.Conn, s http.ConnState) {
+	before := runtime.NumGoroutine()
+	o := &curlew.Options{SendQueue: 32 << 10, WriteTimeout: time.Hour, PingInterval: -1, InactivityTimeout: -1} // the deaf ones stay
+	srv := &http.Server{Handler: h.Handler(&HandlerOptions{Conn: o}), ConnState: func(c net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			c.(*net.TCPConn).SetWriteBuffer(8 << 10)
 		}
@@ -142,21 +142,11 @@ func newCrowd(t *testing.T, when WhenSlow) *crowd {
 		for _, c := range w.conns {
 			<-c.Done()
 		}
-		w.here.Wait() // with its memory
+		for runtime.NumGoroutine() > before { // until the hub's ends are gone, with their memory
+			<-time.After(time.Millisecond)
+		}
 	}
 	return w
-}
-
-// events are those of the hub, whose last one is noted.
-func (w *crowd) events(r *http.Request) (*curlew.Events, error) {
-	ev := w.hub.Events(r)
-	last := ev.Close
-	w.here.Add(1)
-	ev.Close = func(c *curlew.Conn, e *curlew.CloseError) {
-		last(c, e)
-		w.here.Done()
-	}
-	return ev, nil
 }
 
 // join adds a subscriber, who reads or not.
