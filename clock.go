@@ -210,4 +210,9 @@ func (c *Conn) Extend(d time.Duration) {
 }
 
 // wake makes a reader that waits for bytes look around.
-func (c *Conn) wake() { c.stream.SetReadDeadline(time.Unix(1, 0)) }
+func (c *Conn) wake() {
+	c.stream.SetReadDeadline(time.Unix(1, 0))
+	if p := c.in.paused.Load(); p != nil {
+		p.look()
+	}
+}

@@ -189,7 +189,7 @@ func (c *Conn) finish(e *CloseError, polite bool) {
 	}
 	c.window.Load().signal()
 	if c.in.pump.CompareAndSwap(pumpFree, pumpGone) {
-		go c.retire()
+		c.goRetire()
 	}
 }
 

@@ -27,9 +27,10 @@ import (
 type Conn struct {
 	// Fixed at construction.
 	stream Stream
-	fd     poll.FD // usable where the stream is a descriptor
-	*terms         // shared with others
-	agenda *agenda // when tick is called, and what instants are counted from
+	fd     *poll.FD // of the stream, where it is a descriptor that the runtime polls; else nil
+	parked *parked  // where the engine waits for the stream, see engine.go
+	*terms          // shared with others
+	agenda *agenda  // when tick is called, and what instants are counted from
 
 	preserve atomic.Bool
 	value    atomic.Pointer[any]
@@ -116,7 +117,7 @@ func newConn(s Stream, t *terms, a *agenda, leftover []byte) *Conn {
 		a = newAgenda()
 	}
 	c := &Conn{stream: s, terms: t, agenda: a}
-	c.fd.Init(s)
+	c.fd = poll.NewFD(s)
 	c.initClock()
 	c.preserve.Store(t.set.preserve)
 	var d *deflate.Deflater

@@ -4,7 +4,7 @@
 // # Which call do I need?
 //
 // A server that answers messages needs [Handle] and [Events]; it costs no
-// goroutine of yours and no buffer while a connection is idle:
+// buffer while a connection is idle, and on Linux no goroutine:
 //
 //	http.Handle("/echo", curlew.Handle(nil, func(*http.Request) (*curlew.Events, error) {
 //		return &curlew.Events{Message: func(c *curlew.Conn, t curlew.Type, p []byte) { c.Send(t, p) }}, nil

@@ -4,7 +4,8 @@ import "net/http"
 
 // Events are the callbacks of a connection. They are called in order and never
 // two at once for one Conn; nil ones are skipped. A callback that takes long
-// delays only its own connection: pings are still answered, and what the peer
+// delays only its own connection (those of Handle may call callbacks of many from one
+// goroutine; if one takes long, others wait some milliseconds at most): pings are still answered, and what the peer
 // sends is read ahead by a window of 64 KiB; then its sending stops.
 //
 // What callbacks Send is corked: the answers to all that one read brought leave

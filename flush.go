@@ -43,6 +43,11 @@ var flusherPool = sync.Pool{New: func() any { return new(flusher) }}
 // busyLocked begins to flush.
 func (o *outbound) busyLocked() {
 	o.busy = true
+	o.flusherLocked()
+}
+
+// flusherLocked gives whoever is busy what it needs.
+func (o *outbound) flusherLocked() {
 	f := flusherPool.Get().(*flusher)
 	f.base = f.small[:]
 	f.wire = f.base[:0]
@@ -67,6 +72,7 @@ func (c *Conn) idleLocked() {
 	if o.closed {
 		o.encoder.Release()
 	}
+	c.writtenLocked()
 }
 
 func (f *flusher) freeBase() {
@@ -100,8 +106,13 @@ func (c *Conn) startFlush(corked bool) {
 	o.mu.Unlock()
 }
 
-// goFlushLocked starts a goroutine that flushes all. Nobody is busy.
+// goFlushLocked has a goroutine flush all. Nobody is busy.
 func (c *Conn) goFlushLocked() {
+	if c.parked != nil {
+		c.out.busy = true // without what it takes: it may be a while
+		c.parked.desc.FlushSoon()
+		return
+	}
 	c.out.busyLocked()
 	c.goOnLocked()
 }
@@ -113,7 +124,7 @@ func (c *Conn) flushDue() {
 	o.mu.Lock()
 	o.due = false
 	start := !o.busy && !o.corked && o.waitsLocked()
-	if start && !c.fd.Usable() {
+	if start && c.fd == nil && c.parked == nil {
 		c.goFlushLocked()
 		start = false
 	}
@@ -123,6 +134,10 @@ func (c *Conn) flushDue() {
 	}
 	o.mu.Unlock()
 	if !start {
+		return
+	}
+	if c.parked != nil {
+		c.flushOn()
 		return
 	}
 	if done, _ := c.flush(true); !done {
@@ -135,6 +150,10 @@ func (c *Conn) flushDue() {
 
 // goOnLocked has a goroutine go on with the flushing of the caller.
 func (c *Conn) goOnLocked() {
+	if c.parked != nil {
+		c.parked.desc.FlushSoon()
+		return
+	}
 	f := c.out.flusher
 	f.c = c
 	if f.run == nil {
@@ -178,6 +197,7 @@ func (c *Conn) handOver() {
 	if o.waitsLocked() && !o.closed {
 		o.flusher.quota = math.MaxInt
 		c.goOnLocked()
+		c.writtenLocked()
 	} else {
 		c.idleLocked()
 	}
@@ -351,6 +371,19 @@ func (c *Conn) write(p *[]byte, try bool) error {
 		return nil
 	}
 	writing := &c.out.flusher.writing
+	if c.parked != nil {
+		n, err := c.parked.desc.TrySend(*p)
+		c.traffic.bytesWritten.Add(int64(n))
+		*p = (*p)[n:]
+		if len(*p) == 0 || err != nil {
+			writing.Store(0)
+		} else { // until Room
+			now := c.now()
+			writing.Store(int64(now) | 1)
+			c.arm(now + c.set.write)
+		}
+		return err
+	}
 	now := c.now()
 	writing.Store(int64(now) | 1)
 	c.arm(now + c.set.write)
@@ -364,7 +397,7 @@ func (c *Conn) write(p *[]byte, try bool) error {
 	for len(*p) > 0 {
 		var n int
 		var err error
-		if c.fd.Usable() {
+		if c.fd != nil {
 			n, err = c.fd.Send(*p)
 		} else {
 			chunk := (*p)[:min(len(*p), chunkSize)]

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"time"
+
+	"curlew.example/curlew/internal/poll"
 )
 
 // Handle returns a handler that accepts WebSocket connections and handles them
@@ -19,8 +21,10 @@ import (
 // Nothing but r.Context() bounds f, and not even that ends with a client that has
 // sent frames since its request: an f that may take long sets its own limit.
 //
-// ServeHTTP returns at once; the connection lives on without net/http's memory,
-// in one goroutine and, where the system allows, without a buffer while idle.
+// ServeHTTP returns at once; the connection lives on without net/http's memory and,
+// where the system allows, without a goroutine or a buffer while idle: plain TCP on
+// Linux; the net.Conn that net/http had is closed then, and its descriptor lives on.
+// Else, or with Options.GoroutinePerConn, it has one goroutine.
 // http.Server.Shutdown does not wait for it. A callback that panics ends its
 // connection with 1011 and is logged to the http.Server's ErrorLog.
 func Handle(o *Options, f func(r *http.Request) (*Events, error)) http.Handler {
@@ -31,6 +35,7 @@ type eventHandler struct {
 	upgrader  *upgrader
 	events    func(*http.Request) (*Events, error)
 	calendars calendars
+	group     poll.Group
 }
 
 func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -45,6 +50,9 @@ func (h *eventHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if ev == nil {
 		ev = &Events{}
+	}
+	if err == nil && h.park(c, ev) {
+		return
 	}
 	d := &driver{c: c, ev: ev}
 	c.startClock(never)
@@ -117,7 +125,7 @@ func (d *driver) works() error { return d.work(context.Background()) }
 
 // smallStack reports whether Handle's goroutine has a small stack, where that
 // matters: another stream holds a buffer anyway.
-func (c *Conn) smallStack() bool { return c.fd.Usable() && !c.in.grown.Load() }
+func (c *Conn) smallStack() bool { return c.fd != nil && !c.in.grown.Load() }
 
 // noteStack tells the clock that the stack is about to grow.
 func (c *Conn) noteStack() {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"curlew.example/curlew"
+	"curlew.example/curlew/internal/poll"
 	"curlew.example/curlew/wstest"
 )
 
@@ -23,9 +24,21 @@ import (
 // It keeps them for as many as there ever were at once, which is chance: so there were
 // more before. docs/decisions/0004 says what becomes of it resident.
 func TestIdleMemory(t *testing.T) {
-	const n, client, goroutine, heap, stack = 1000, 350, 480, 1300, 2600
+	t.Run("goroutine", func(t *testing.T) { testIdleMemory(t, true, 1300, 2600) })
+	if poll.Supported {
+		t.Run("parked", func(t *testing.T) { testIdleMemory(t, false, 600, 50) })
+	}
+}
+
+// testIdleMemory: goroutine says that each connection has one.
+func testIdleMemory(t *testing.T, goroutine bool, heap, stack int) {
+	const n, client = 1000, 350
+	own, each := 0, 0 // bytes that the runtime has of a goroutine, and how many a connection has
+	if goroutine {
+		own, each = 480, 1
+	}
 	ev := &curlew.Events{Message: func(c *curlew.Conn, typ curlew.Type, p []byte) { c.Send(typ, p) }}
-	b := build(t, tcpHouse, curlew.Handle(nil, func(*http.Request) (*curlew.Events, error) { return ev, nil }), nil)
+	b := build(t, tcpHouse, curlew.Handle(&curlew.Options{GoroutinePerConn: goroutine}, func(*http.Request) (*curlew.Events, error) { return ev, nil }), nil)
 	message := wire(curlew.Server, wstest.Text("hello"), wstest.Ping("?"))
 	answer := wire(curlew.Client, wstest.Pong("?"), wstest.Text("hello"))
 	say := func(c net.Conn) {
@@ -63,15 +76,15 @@ func TestIdleMemory(t *testing.T) {
 	}
 	close(enough)
 	spare.Wait()
-	heap0, stack0 := used(t, some)
+	heap0, stack0 := used(t, each*some)
 	for range n {
 		open()
 	}
 	check := func(when string) {
 		var h, s int
 		for range 10 { // what earlier tests have left may still be going
-			h, s = used(t, n+some)
-			if h, s = (h-heap0)/n-client+goroutine, (s-stack0)/n; h <= heap && s <= stack {
+			h, s = used(t, each*(n+some))
+			if h, s = (h-heap0)/n-client+own, (s-stack0)/n; h <= heap && s <= stack {
 				t.Logf("%s: %d bytes of heap, %d of stack", when, h, s)
 				return
 			}
@@ -91,7 +104,7 @@ func used(t *testing.T, n int) (heap, stack int) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; runtime.Gosched() {
 		waiting, others := idle()
-		if waiting == n && others == 0 {
+		if waiting == n && others == 0 { // the leaders wait for events
 			break
 		}
 		if time.Now().After(end) {
@@ -112,7 +125,8 @@ func idle() (waiting, others int) {
 		switch {
 		case strings.Contains(g, "[IO wait") && strings.Contains(g, "(*driver).handle"):
 			waiting++
-		case strings.Contains(g, "curlew.(*"):
+		case strings.Contains(g, "[IO wait") && strings.Contains(g, "poll.(*set).lead"), strings.Contains(g, "poll.watchman"):
+		case strings.Contains(g, "curlew.(*") || strings.Contains(g, "curlew/internal/poll."):
 			others++
 		}
 	}

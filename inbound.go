@@ -12,6 +12,7 @@ import (
 
 	"curlew.example/curlew/internal/bufs"
 	"curlew.example/curlew/internal/core"
+	"curlew.example/curlew/internal/poll"
 )
 
 // inbound is the way in: bytes of the stream, through the decoder, to whoever
@@ -33,9 +34,11 @@ type inbound struct {
 	reading atomic.Bool   // the reader is taken by a Read, Reader or Serve
 	grown   atomic.Bool   // Handle's goroutine has needed much stack
 	restack atomic.Bool   // it is to begin with a new one
+	paused  atomic.Pointer[pause]
 
 	// Owned by the holder of the pump.
 	lent      bool       // a callback may be using pieces of the intake's buffers
+	drained   bool       // of a parked connection: all was received, until it is told of more
 	intake    *intake    // nil while idle, where the stream is a descriptor
 	interrupt *interrupt // nil until a context that may end is watched
 
@@ -177,6 +180,9 @@ func (c *Conn) touch(at int64) {
 // awaitEnd waits until our answer to the peer's Close, or our Close for its
 // mistake, is written. CloseTimeout bounds it.
 func (c *Conn) awaitEnd(ctx context.Context) error {
+	if c.parked != nil && c.in.pump.Load() == pumpHeld {
+		return c.parkUntilEnd()
+	}
 	c.flushNow()
 	select {
 	case <-c.Done():
@@ -218,6 +224,8 @@ func (c *Conn) fill(ctx context.Context) error {
 	switch {
 	case c.ended():
 		return c.Err()
+	case err == poll.ErrAgain || err == errWoken:
+		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -237,13 +245,18 @@ var errWoken = errors.New("curlew: woken")
 
 // recv reads bytes into buf.
 func (c *Conn) recv() (err error) {
-	if c.fd.Usable() {
+	if c.parked != nil || c.fd != nil {
 		size := readSize
 		if k := c.in.intake; k != nil && k.decoder.Wanted() > readSize {
 			size *= 4
 		}
 		c.restIntake()
-		p, err := c.fd.Recv(size) // holds no buffer while it waits
+		var p []byte
+		if c.parked != nil {
+			p, err = c.parked.recv(size)
+		} else {
+			p, err = c.fd.Recv(size) // holds no buffer while it waits
+		}
 		if err == nil {
 			k := c.takeIntake()
 			k.base, k.buf = p, p
@@ -296,7 +309,7 @@ func (c *Conn) yield() {
 	c.in.pump.Store(pumpFree)
 	if c.ended() {
 		if c.in.pump.CompareAndSwap(pumpFree, pumpGone) {
-			go c.retire()
+			c.goRetire()
 		}
 		return
 	}
@@ -307,6 +320,15 @@ func (c *Conn) yield() {
 func (c *Conn) pumpAway() {
 	if c.in.pump.CompareAndSwap(pumpFree, pumpAway) {
 		go c.pumpWindow()
+	}
+}
+
+// goRetire is retire where it must not block.
+func (c *Conn) goRetire() {
+	if c.parked != nil {
+		c.retire()
+	} else {
+		go c.retire()
 	}
 }
 
@@ -326,6 +348,10 @@ func (c *Conn) retire() {
 	}
 	if c.life.discard.Load() {
 		c.window.Load().clear()
+	}
+	if c.parked != nil {
+		c.parked.retire()
+		return
 	}
 	if c.life.polite.Load() {
 		p := bufs.Get(holdSize)

@@ -15,6 +15,7 @@ func TestLayout(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ is, most uintptr }{
 		"Conn":   {unsafe.Sizeof(Conn{}), 416},
+		"parked": {unsafe.Sizeof(parked{}), 144},
 		"driver": {unsafe.Sizeof(driver{}), 32},
 		"entry":  {unsafe.Sizeof(entry{}), 16},
 	} {

@@ -42,7 +42,10 @@ const waitedFor = time.Millisecond
 
 // waited reports whether the last read, which took d, has found nothing at first.
 func (c *Conn) waited(d time.Duration) bool {
-	if c.fd.Usable() {
+	switch {
+	case c.parked != nil:
+		return c.parked.waited
+	case c.fd != nil:
 		return c.fd.Waited()
 	}
 	return d >= waitedFor

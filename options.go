@@ -75,6 +75,10 @@ type Options struct {
 	// MaxPacket and declines compression. See also Conn.SetPreserveFrames.
 	PreserveFrames bool
 
+	// GoroutinePerConn gives each connection of Handle a goroutine of its own. Without
+	// it connections wait without one where that can be: plain TCP on Linux.
+	GoroutinePerConn bool
+
 	// AllowInvalidUTF8 turns off the check of text messages, both ways. Close
 	// reasons are always checked.
 	AllowInvalidUTF8 bool

@@ -25,6 +25,7 @@ type outbound struct {
 	due     bool          // it is in a Batch, which will
 	short   bool          // a TryWrite took less than it was given
 	refused bool          // a Send got ErrQueueFull
+	awaited bool          // the turn of a parked connection goes on when all is written
 	closed  bool          // the connection has ended; nothing is taken any more
 	written bool          // our Close was written
 	cause   *CloseError

@@ -33,6 +33,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if !c.in.reading.Load() {
 		c.pumpAway() // somebody must see the pong
 	}
+	c.blocks()
 	select {
 	case d := <-done:
 		return d, nil

@@ -60,7 +60,7 @@ func (c *Conn) leave() {
 	c.giveBack()
 	if r := &c.in.reader; r.mine {
 		r.mine = false
-		if k := c.in.intake; k != nil && c.fd.Usable() && len(k.buf) == 0 {
+		if k := c.in.intake; k != nil && c.fd != nil && len(k.buf) == 0 {
 			c.restIntake() // the application may take its time
 		}
 		c.yield()

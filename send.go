@@ -63,8 +63,8 @@ func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
 	}
 	c.in.active.Store(int64(c.now()))
 	// With a context that may end, a blocked write must not hold us.
-	try := ctx.Done() != nil
-	if o.busy || o.writer != nil || try && !c.fd.Usable() {
+	try := ctx.Done() != nil || c.parked != nil
+	if o.busy || o.writer != nil || try && c.parked == nil && c.fd == nil {
 		return c.writeQueued(ctx, t, p)
 	}
 	o.busyLocked()
@@ -133,6 +133,7 @@ func (o *outbound) ownLocked() *message {
 
 // await waits until w's message is written.
 func (c *Conn) await(ctx context.Context, w *waiter) error {
+	c.blocks()
 	select {
 	case err := <-w.done:
 		return c.endError(err)

@@ -93,6 +93,11 @@ func (d *driver) work(ctx context.Context) error {
 	c, r := d.c, &d.c.in.reader
 	var ev core.Event
 	for {
+		if c.in.paused.Load() != nil {
+			if err := d.rest(ctx); err != nil {
+				return err
+			}
+		}
 		if err := c.piece(ctx, &ev, d.idle); err != nil {
 			return err
 		}
@@ -107,7 +112,9 @@ func (d *driver) work(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if c.out.heavy.Load() {
-			d.uncork()
+			if err := d.uncork(); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -279,12 +286,8 @@ func (d *driver) cork() {
 // idle is called when all that was read is handled.
 func (d *driver) idle() error {
 	turns := d.c.in.turns.Load()
-	d.uncork()
-	if d.writableDue() {
-		d.c.out.writable.Store(false)
-		d.cork()
-		d.callback(func() { d.ev.Writable(d.c) })
-		d.uncork()
+	if err := d.settle(); err != nil {
+		return err
 	}
 	if !d.c.in.reader.mine || d.c.in.turns.Load() != turns {
 		return errWoken // somebody pumps, or did: look into the window and at the buffer
@@ -292,13 +295,24 @@ func (d *driver) idle() error {
 	return errBytes
 }
 
+// settle sends what callbacks have sent, and calls Writable if that is due.
+func (d *driver) settle() error {
+	if err := d.uncork(); err != nil || !d.writableDue() {
+		return err
+	}
+	d.c.out.writable.Store(false)
+	d.cork()
+	d.callback(func() { d.ev.Writable(d.c) })
+	return d.uncork()
+}
+
 func (d *driver) writableDue() bool { return d.ev.Writable != nil && d.c.out.writable.Load() }
 
 // uncork sends what callbacks have sent. If the peer does not take it we wait,
 // and do not read meanwhile: that is the backpressure. But pings are answered,
 // and what others go on sending is not waited for. If another flushes already, the
-// queue and its policy are all there is.
-func (d *driver) uncork() {
+// queue and its policy are all there is. A parked connection waits by errStalled.
+func (d *driver) uncork() error {
 	c, o := d.c, &d.c.out
 	o.mu.Lock()
 	o.corked = false
@@ -310,16 +324,20 @@ func (d *driver) uncork() {
 	}
 	o.mu.Unlock()
 	if !start {
-		return
+		return nil
 	}
-	if c.fd.Usable() {
+	if c.parked != nil {
+		return c.parked.uncorked()
+	}
+	if c.fd != nil {
 		if done, _ := c.flush(true); done {
-			return
+			return nil
 		}
 	}
 	held := d.lend()
 	c.flush(false)
 	d.regain(held)
+	return nil
 }
 
 // errStale: a reader of Conn.Reader was used after the next Read or Reader.

@@ -23,6 +23,7 @@ type settings struct {
 	whenFull  Policy
 	preserve  bool
 	checkUTF8 bool
+	goroutine bool           // of its own for each connection of Handle
 	decoder   [2]core.Config // by Role, without compression
 
 	ping, pong, inactivity, request, write, writer, close time.Duration
@@ -48,6 +49,7 @@ func newSettings(o *Options) *settings {
 		whenFull:   o.WhenFull,
 		preserve:   o.PreserveFrames,
 		checkUTF8:  !o.AllowInvalidUTF8,
+		goroutine:  o.GoroutinePerConn,
 		ping:       limit(o.PingInterval, 25*time.Second, never),
 		pong:       limit(o.PongTimeout, 10*time.Second, never),
 		inactivity: limit(o.InactivityTimeout, 5*time.Minute, never),

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -77,6 +78,8 @@ var (
 	chopped = kind{"chopped", openChopped}
 	overTCP = kind{"tcp", openTCP}
 	overTLS = kind{"tls", openTLS}
+
+	dribbled = kind{"dribbled", openDribbled} // for the engine, which wants TCP
 )
 
 // everyKind are the kinds on which a behaviour may differ.
@@ -114,6 +117,31 @@ func openTCP(t testing.TB, _ curlew.Role) (ours, peers net.Conn) {
 		t.Fatal("not accepted")
 	}
 	return ours, peers
+}
+
+// openDribbled is TCP with a peer that sends byte by byte.
+func openDribbled(t testing.TB, role curlew.Role) (ours, peers net.Conn) {
+	ours, peers = openTCP(t, role)
+	return ours, dribbling{peers.(*net.TCPConn)}
+}
+
+// A dribbling connection sends the beginning of all it is given byte by byte.
+type dribbling struct{ *net.TCPConn }
+
+func (d dribbling) Write(p []byte) (n int, err error) {
+	for ; n < len(p) && n < 200 && err == nil; n++ {
+		_, err = d.TCPConn.Write(p[n : n+1])
+	}
+	if err != nil || n == len(p) {
+		return n, err
+	}
+	m, err := d.TCPConn.Write(p[n:])
+	return n + m, err
+}
+
+// ReadFrom is not for io.Copy to pass by Write.
+func (d dribbling) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{d}, r)
 }
 
 var certificate = sync.OnceValue(func() tls.Certificate { return wstest.Certificate("example.com") })
@@ -154,6 +182,8 @@ const (
 	byRead   driver = "read"
 	byEvents driver = "events"
 	byHandle driver = "handle"
+
+	byGoroutine driver = "goroutine" // byHandle, with Options.GoroutinePerConn
 )
 
 var everyDriver = []driver{byRead, byEvents, byHandle}
@@ -195,6 +225,14 @@ func openOn(t *testing.T, ours, peers net.Conn, d driver, role curlew.Role, o *c
 	t.Helper()
 	s := &subject{t: t, d: d, ended: make(chan struct{})}
 	t.Cleanup(func() { s.c.Abort(errors.New("the test is over")) })
+	if d == byGoroutine {
+		with := curlew.Options{}
+		if o != nil {
+			with = *o
+		}
+		with.GoroutinePerConn = true
+		d, o = byHandle, &with
+	}
 	if d == byHandle && role == curlew.Server {
 		s.handle(ours, peers, o)
 		return s
@@ -416,9 +454,16 @@ func until(t testing.TB, what string, ok func() bool) {
 
 // each runs a test on every kind of stream with every driver.
 func each(t *testing.T, kinds []kind, f func(t *testing.T, k kind, d driver)) {
+	run := func(k kind, d driver) {
+		t.Run(k.name+"/"+string(d), func(t *testing.T) { f(t, k, d) })
+	}
 	for _, k := range kinds {
 		for _, d := range everyDriver {
-			t.Run(k.name+"/"+string(d), func(t *testing.T) { f(t, k, d) })
+			run(k, d)
+		}
+		if k.name == overTCP.name {
+			run(k, byGoroutine)
+			run(dribbled, byHandle)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"curlew.example/curlew/frame"
 	"curlew.example/curlew/internal/bufs"
 	"curlew.example/curlew/internal/core"
+	"curlew.example/curlew/internal/poll"
 )
 
 const (
@@ -131,6 +132,7 @@ func (c *Conn) awaitPump(ctx context.Context) error {
 	ready := w.waiting
 	w.mu.Unlock()
 	c.wake()
+	c.blocks()
 	select {
 	case <-ready:
 		return nil
@@ -161,11 +163,16 @@ func (w *window) wanted() bool {
 func (c *Conn) pumpWindow() {
 	c.detach()
 	var ev core.Event
+pumping:
 	for {
 		err := c.next(context.Background(), &ev, c.pumpIdle)
-		if err == errWoken {
+		switch err {
+		case poll.ErrAgain:
+			c.parked.desc.Wait()
+			continue
+		case errWoken:
 			if c.window.Load().wanted() {
-				break
+				break pumping
 			}
 			continue
 		}

@@ -54,6 +54,7 @@ func (c *Conn) Writer(ctx context.Context, t Type) (*Writer, error) {
 	o.pushLocked(message{lane: w, wait: turn})
 	o.mu.Unlock()
 	c.flushNow()
+	c.blocks()
 	select {
 	case err := <-turn.done:
 		if err != nil {
@@ -150,6 +151,7 @@ func (w *Writer) send(p []byte, whole, last bool) (int, error) {
 		return 0, w.c.endError(err)
 	}
 	w.c.flushNow()
+	w.c.blocks()
 	// A piece that is queued is part of the message: it cannot be taken back.
 	select {
 	case err := <-m.wait.done:

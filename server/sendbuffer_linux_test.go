@@ -3,6 +3,7 @@ package server_test
 import (
 	"crypto/tls"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,16 +15,20 @@ import (
 	"curlew.example/curlew/wstest"
 )
 
-// A keeping is a listener that keeps what it has accepted.
+// A keeping is a listener that keeps a duplicate of what it has accepted: a WebSocket
+// may have left its net.Conn.
 type keeping struct {
 	net.Listener
-	conns chan *net.TCPConn
+	conns chan *os.File
 }
 
 func (k *keeping) Accept() (net.Conn, error) {
 	c, err := k.Listener.Accept()
 	if err == nil {
-		k.conns <- c.(*net.TCPConn)
+		var f *os.File
+		if f, err = c.(*net.TCPConn).File(); err == nil {
+			k.conns <- f
+		}
 	}
 	return c, err
 }
@@ -40,7 +45,7 @@ func TestRX20_SendBuffer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := &keeping{conns: make(chan *net.TCPConn, 2)}
+		k := &keeping{conns: make(chan *os.File, 2)}
 		srv, err := server.New(s, server.Options{Handlers: basic(), Listen: func(network, address string) (l net.Listener, err error) {
 			k.Listener, err = net.Listen(network, address)
 			return k, err
@@ -69,11 +74,12 @@ func TestRX20_SendBuffer(t *testing.T) {
 	}
 }
 
-// size is SO_SNDBUF, 0 for a connection that is closed.
-func size(t *testing.T, c *net.TCPConn) (n int) {
-	raw, err := c.SyscallConn()
+// size is SO_SNDBUF of f, which it closes.
+func size(t *testing.T, f *os.File) (n int) {
+	defer f.Close()
+	raw, err := f.SyscallConn()
 	if err != nil {
-		return 0
+		t.Fatal(err)
 	}
 	raw.Control(func(fd uintptr) {
 		if n, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF); err != nil {

@@ -1,21 +1,23 @@
 // Package poll waits for descriptors. It never learns what a Conn is.
 //
-// Today it knows one thing: an FD, which reads a connection's descriptor
-// without holding a buffer while it waits, and writes to it without waiting.
-// The event engine, which waits for many descriptors without a goroutine for
-// each, has its place here.
+// It knows two ways to wait. An FD reads the descriptor of a connection of package
+// net without holding a buffer while it waits, and writes to it without waiting: for
+// who has a goroutine. A Desc takes the descriptor away from package net and has its
+// Owner called when there is something to do: it waits without a goroutine, a buffer
+// or a timer. That exists on Linux; docs/engine.md says how it works.
 package poll
 
 import "net"
 
-// Init makes f the FD of c, if c has one that may be used directly: only plain
+// NewFD returns the FD of c, nil if it has none that may be used directly: only plain
 // TCP and Unix connections have, never something that wraps one, and only on Unix
-// systems. Else f stays nobody's. An FD must not be copied after Init.
-func (f *FD) Init(c any) {
+// systems.
+func NewFD(c any) *FD {
 	switch c := c.(type) {
 	case *net.TCPConn:
-		f.init(c)
+		return newFD(c)
 	case *net.UnixConn:
-		f.init(c)
+		return newFD(c)
 	}
+	return nil
 }

@@ -7,10 +7,7 @@ import "syscall"
 // An FD does not exist on this system.
 type FD struct{}
 
-func (f *FD) init(syscall.Conn) {}
-
-// Usable is false.
-func (f *FD) Usable() bool { return false }
+func newFD(syscall.Conn) *FD { return nil }
 
 // Recv is never called.
 func (f *FD) Recv(int) ([]byte, error) { panic("poll: no FD on this system") }

@@ -48,8 +48,8 @@ func each(t *testing.T, f func(t *testing.T, fd *FD, ours, peer net.Conn)) {
 			for _, c := range []net.Conn{ours, peer} { // a test that hangs fails
 				c.SetDeadline(time.Now().Add(10 * time.Second))
 			}
-			fd := new(FD)
-			if fd.Init(ours); !fd.Usable() {
+			fd := NewFD(ours)
+			if fd == nil {
 				t.Fatal("no FD")
 			}
 			out := bufs.Outstanding()
@@ -62,18 +62,16 @@ func each(t *testing.T, f func(t *testing.T, fd *FD, ours, peer net.Conn)) {
 }
 
 // Only what is a descriptor has an FD, never what wraps one.
-func TestInit(t *testing.T) {
+func TestNewFD(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
 	for _, c := range []any{nil, a, struct{ *net.TCPConn }{}, &struct{ net.Conn }{a}, os.Stdin} {
-		var fd FD
-		if fd.Init(c); fd.Usable() {
+		if NewFD(c) != nil {
 			t.Errorf("%T has an FD", c)
 		}
 	}
-	var fd FD
-	if fd.Init(&net.TCPConn{}); fd.Usable() {
+	if NewFD(&net.TCPConn{}) != nil {
 		t.Error("an FD of nothing")
 	}
 }

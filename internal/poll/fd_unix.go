@@ -11,11 +11,10 @@ import (
 	"curlew.example/curlew/internal/bufs"
 )
 
-// An FD is the descriptor of a connection that the runtime polls, to be part of a
-// larger struct. One goroutine at a time may call Recv and one TrySend or Send.
+// An FD is the descriptor of a connection that the runtime polls. One goroutine at a time may call Recv and one TrySend or Send.
 // Deadlines and Close of the connection end a waiting Recv and Send.
 type FD struct {
-	rc syscall.RawConn // nil: there is none
+	rc syscall.RawConn
 
 	// Owned by the caller of Recv.
 	size   int32
@@ -32,14 +31,15 @@ type received struct {
 
 var receiveds = sync.Pool{New: func() any { return new(received) }}
 
-func (f *FD) init(c syscall.Conn) {
-	if rc, err := c.SyscallConn(); err == nil {
-		f.rc, f.try = rc, f.tryRecv
+func newFD(c syscall.Conn) *FD {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return nil
 	}
+	f := &FD{rc: rc}
+	f.try = f.tryRecv
+	return f
 }
-
-// Usable reports whether the other methods may be called.
-func (f *FD) Usable() bool { return f.rc != nil }
 
 // Recv waits for bytes and returns them in a buffer of bufs with size bytes,
 // which the caller owns. The end of the stream is io.EOF.

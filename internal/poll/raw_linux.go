@@ -34,3 +34,12 @@ func raw(call, fd uintptr, p []byte, flags uintptr) (int, error) {
 	}
 	return int(n), nil
 }
+
+// epollWait takes events without waiting.
+func epollWait(fd int, events []syscall.EpollEvent) (int, error) {
+	n, _, e := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
+	if e != 0 {
+		return 0, e
+	}
+	return int(n), nil
+}
