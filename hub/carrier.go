@@ -27,6 +27,7 @@ type carrier interface {
 type delivery struct {
 	*Message
 	event  []byte // JSON, if there is no message
+	whole  []byte // {"message":{…}}, if it was written for many
 	framed *curlew.Prepared
 	batch  *curlew.Batch // while it goes to many; the channel's lock guards it
 
@@ -37,7 +38,8 @@ type delivery struct {
 // newDelivery and newEvent are for many, the text of one alone needs no frame.
 func newDelivery(m *Message) *delivery {
 	d := &delivery{Message: m}
-	d.framed = curlew.Prepare(curlew.Text, d.text())
+	d.whole = d.text()
+	d.framed = curlew.Prepare(curlew.Text, d.whole)
 	return d
 }
 
@@ -59,6 +61,14 @@ func (d *delivery) text() []byte {
 		return d.event
 	}
 	return proto.AppendMessage(nil, &d.Message.Message)
+}
+
+// object appends the message's own object.
+func (d *delivery) object(b []byte) []byte {
+	if d.whole != nil {
+		return append(b, d.whole[len(`{"message":`):len(d.whole)-1]...)
+	}
+	return d.Message.Append(b)
 }
 
 // A socket is the carrier of those who speak curlew.v1.

@@ -84,9 +84,10 @@ type eventStream struct {
 	client *Client
 	since  map[string]*Position // what the client had; an id that is not ours counts as one of the past
 	at     map[string]Position  // what it has, of the goroutine that writes
+	text   []byte               // of an id or of data, of that too
 
 	mu      sync.Mutex // guards the following
-	queue   []*item
+	queue   []item
 	bytes   int
 	refused bool
 	over    bool
@@ -124,7 +125,7 @@ func (es *eventStream) resume(channels, id []string, most int) *proto.Error {
 		}
 		es.at[name] = Position{Epoch: strings.Repeat("x", 16), Offset: proto.MaxID}
 	}
-	if len(es.id()) > maxEventID {
+	if len(es.appendID(nil)) > maxEventID {
 		return &proto.Error{Code: proto.Limit, Message: "so many channels have no room in the id of an event"}
 	}
 	clear(es.at)
@@ -148,10 +149,17 @@ func (es *eventStream) resume(channels, id []string, most int) *proto.Error {
 	return nil
 }
 
-// id is the id of an event: the positions of all channels.
-func (es *eventStream) id() string {
-	p, _ := json.Marshal(es.at)
-	return base64.RawURLEncoding.EncodeToString(p)
+// appendID appends the id of an event: the positions of all channels.
+func (es *eventStream) appendID(b []byte) []byte {
+	p := append(es.text[:0], '{')
+	for name, at := range es.at {
+		if len(p) > 1 {
+			p = append(p, ',')
+		}
+		p = at.Append(append(proto.AppendText(p, name), ':'))
+	}
+	es.text = append(p, '}')
+	return base64.RawURLEncoding.AppendEncode(b, es.text)
 }
 
 func (es *eventStream) deliver(d *delivery) error {
@@ -164,11 +172,11 @@ func (es *eventStream) deliver(d *delivery) error {
 		es.refused = true
 		return curlew.ErrQueueFull
 	}
-	es.pushLocked(&item{delivery: d})
+	es.pushLocked(item{delivery: d})
 	return nil
 }
 
-func (es *eventStream) pushLocked(it *item) {
+func (es *eventStream) pushLocked(it item) {
 	it.size = 64
 	if it.delivery != nil {
 		if it.size += len(it.event); it.Message != nil {
@@ -206,7 +214,7 @@ func (es *eventStream) write(ctx context.Context, d *delivery) error {
 func (es *eventStream) answer(_ context.Context, a *proto.Answer) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
-	es.pushLocked(&item{answer: a})
+	es.pushLocked(item{answer: a})
 	if a.Unsubscribed != nil && a.Unsubscribed.Code == proto.Unavailable {
 		es.overLocked() // only by returning can it subscribe again
 	}
@@ -261,9 +269,9 @@ func (es *eventStream) run(ctx context.Context, ping time.Duration) {
 	buf = fmt.Appendf(buf, "retry: %d\n:ok\n\n", 1000+mrand.N(2000))
 	for {
 		list, over := es.take()
-		for _, it := range list {
+		for i := range list {
 			// An id may be much longer than its message.
-			if buf = es.append(buf, it); len(buf) > maxQueued/4 && !flush() {
+			if buf = es.append(buf, &list[i]); len(buf) > maxQueued/4 && !flush() {
 				return
 			}
 		}
@@ -276,6 +284,9 @@ func (es *eventStream) run(ctx context.Context, ping time.Duration) {
 		if len(list) > 0 {
 			continue
 		}
+		if cap(buf)+cap(es.text) > 4<<10 { // to wait with
+			buf, es.text = nil, nil
+		}
 		select {
 		case <-es.changed:
 		case <-beat.C:
@@ -287,7 +298,7 @@ func (es *eventStream) run(ctx context.Context, ping time.Duration) {
 }
 
 // take returns what waits, and tells those who found no room.
-func (es *eventStream) take() (list []*item, over bool) {
+func (es *eventStream) take() (list []item, over bool) {
 	es.mu.Lock()
 	list, over = es.queue, es.over
 	es.queue, es.bytes = nil, 0
@@ -311,8 +322,9 @@ func (es *eventStream) append(b []byte, it *item) []byte {
 	}
 	if m := it.Message; m != nil {
 		es.at[m.Channel] = m.Position
-		b = append(append(b, "id: "...), es.id()...)
-		return appendData(append(b, '\n'), m.Message.Append(nil))
+		b = append(es.appendID(append(b, "id: "...)), '\n')
+		es.text = it.object(es.text[:0])
+		return appendData(b, es.text)
 	}
 	return es.appendEvent(b, it.event)
 }
@@ -341,7 +353,7 @@ func (es *eventStream) appendAnswer(b []byte, a *proto.Answer) []byte {
 		} else {
 			es.at[name] = a.Subscribed.Position
 		}
-		b = append(append(append(b, "id: "...), es.id()...), '\n')
+		b = append(es.appendID(append(b, "id: "...)), '\n')
 		if since != nil && !a.Subscribed.Recovered {
 			return event("gap", &proto.Gap{Channel: name}) // which counts only with its id
 		}
@@ -350,7 +362,7 @@ func (es *eventStream) appendAnswer(b []byte, a *proto.Answer) []byte {
 		at := es.at[a.Gap.Channel]
 		at.Offset = max(at.Offset, a.Gap.To)
 		es.at[a.Gap.Channel] = at
-		b = append(append(append(b, "id: "...), es.id()...), '\n')
+		b = append(es.appendID(append(b, "id: "...)), '\n')
 		return event("gap", a.Gap)
 	case a.Join != nil:
 		return event("join", a.Join)

@@ -473,3 +473,18 @@ func TestEventsEpoch(t *testing.T) {
 		l.body.Close()
 	})
 }
+
+// TestEventsAllocs: an event costs no memory of its own.
+func TestEventsAllocs(t *testing.T) {
+	es := newEventStream(nil, nil)
+	es.at["room"] = Position{Epoch: "e"}
+	m := newDelivery(&Message{Message: proto.Message{Channel: "room", Data: []byte(`"hello"`)}})
+	b := make([]byte, 0, 1<<10)
+	want := string(es.append(nil, &item{delivery: m}))
+	if got := string(es.append(nil, &item{delivery: &delivery{Message: m.Message}})); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if n := testing.AllocsPerRun(100, func() { b = es.append(b[:0], &item{delivery: m}) }); n > 0 && !underRace {
+		t.Errorf("%v allocations", n)
+	}
+}

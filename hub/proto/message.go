@@ -37,7 +37,7 @@ func (m *Message) Published() *Published {
 // Append appends the message's own object.
 func (m *Message) Append(b []byte) []byte {
 	b = append(b, `{"channel":`...)
-	b = appendText(b, m.Channel)
+	b = AppendText(b, m.Channel)
 	b = m.Position.appendMembers(append(b, ','))
 	if m.Binary {
 		b = append(b, `,"data64":"`...)
@@ -48,23 +48,26 @@ func (m *Message) Append(b []byte) []byte {
 		b = append(b, m.Data...)
 	}
 	if m.User != "" {
-		b = appendText(append(b, `,"user":`...), m.User)
+		b = AppendText(append(b, `,"user":`...), m.User)
 	}
 	if m.Key != "" {
-		b = appendText(append(b, `,"key":`...), m.Key)
+		b = AppendText(append(b, `,"key":`...), m.Key)
 	}
 	b = append(b, `,"time":`...)
 	return append(strconv.AppendInt(b, m.Time, 10), '}')
 }
 
+// Append appends the position as JSON.
+func (at Position) Append(b []byte) []byte { return append(at.appendMembers(append(b, '{')), '}') }
+
 func (at Position) appendMembers(b []byte) []byte {
 	b = append(b, `"offset":`...)
 	b = strconv.AppendInt(b, at.Offset, 10)
-	return appendText(append(b, `,"epoch":`...), at.Epoch)
+	return AppendText(append(b, `,"epoch":`...), at.Epoch)
 }
 
-// appendText appends a JSON string.
-func appendText(b []byte, s string) []byte {
+// AppendText appends a JSON string.
+func AppendText(b []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&' {
 			q, _ := json.Marshal(s)
