@@ -193,12 +193,12 @@ Example:
   curlew hub ws://127.0.0.1:8080/hub history room:lobby --limit 10 --reverse
 `
 
-const aboutHubTop = `Usage: curlew hub URL top --key KEY [flags]
+const aboutHubTop = `Usage: curlew hub URL top --key @FILE [flags]
 
 Write what goes on in a hub, a line each time: who is connected, what is
 published and delivered in a second, and the busiest channels. It asks the API.
 
-  --key KEY                one of hub.apiKeys; @FILE reads it from a file
+  --key @FILE              the file of hub.apiKeys, or one with a single key
   --prefix TEXT            only channels whose names begin so
   --busiest N              so many channels; 20
   --every TIME             how often; 2s
@@ -208,7 +208,7 @@ published and delivered in a second, and the busiest channels. It asks the API.
                            as curlew connect
 
 Example:
-  curlew hub ws://127.0.0.1:8080/hub top --key @hub.key
+  curlew hub ws://127.0.0.1:8080/hub top --key @hub.keys
 `
 
 const aboutConform = `Usage: curlew conform COMMAND

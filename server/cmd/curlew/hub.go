@@ -55,7 +55,8 @@ type hubAt struct {
 	Cacert   string
 }
 
-// secretOf returns a secret, or what the file holds whose name follows an @.
+// secretOf returns a secret, or the first one in the file whose name follows an @: as
+// hub.apiKeys has them, one a line, and what begins with # is none.
 func secretOf(flag, s string) (string, error) {
 	name, isFile := strings.CutPrefix(s, "@")
 	if !isFile {
@@ -65,7 +66,12 @@ func secretOf(flag, s string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", flag, err)
 	}
-	return strings.TrimSpace(string(b)), nil
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			return line, nil
+		}
+	}
+	return "", fmt.Errorf("%s: there is nothing in %s", flag, name)
 }
 
 func (h *hubAt) options() (*curlew.DialOptions, error) {

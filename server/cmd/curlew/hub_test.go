@@ -134,7 +134,10 @@ func TestHubSubscribe(t *testing.T) {
 // TestHubRefused: what cannot be is said, with the exit code of that.
 func TestHubRefused(t *testing.T) {
 	url, front := startHub(t)
-	none := strings.NewReader("")
+	none, wrong := strings.NewReader(""), filepath.Join(t.TempDir(), "wrong")
+	if err := os.WriteFile(wrong, []byte("wrong"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		code int
@@ -150,14 +153,16 @@ func TestHubRefused(t *testing.T) {
 		{[]string{"host/hub", "presence", "room:1"}, 2, "did you mean ws://host/hub?"},
 		{[]string{url, "subscribe"}, 2, "CHANNEL is missing"},
 		{[]string{url, "subscribe", "room:1", "--count", "-1"}, 2, "--count"},
-		{[]string{url, "top", "--key", "wrong"}, 1, "unauthorized"},
+		{[]string{url, "top", "--key", "@" + wrong}, 1, "unauthorized"},
+		{[]string{url, "top", "--key", hubKey}, 2, "@FILE is wanted"}, // CF5
+		{[]string{url, "top", "--key", "@" + os.DevNull}, 1, "there is nothing in"},
 		{[]string{url, "top"}, 2, "--key"},
 		{[]string{url}, 2, `expected one of "subscribe"`},
 		{[]string{url, "say", "room:1"}, 2, "unexpected argument say"},
 		{[]string{"say", url, "room:1"}, 2, "unexpected argument say"},
 		{[]string{url, "--token", "x", "history", "room:1"}, 1, "4501: not authorized"},
-		{[]string{url, "top", "--key", "x", "--every", "1ms"}, 2, "--every"},
-		{[]string{front.URL + "/other", "top", "--key", "x"}, 1, "is there a hub at"},
+		{[]string{url, "top", "--key", "@x", "--every", "1ms"}, 2, "--every"},
+		{[]string{front.URL + "/other", "top", "--key", "@" + wrong}, 1, "is there a hub at"},
 	} {
 		code, out, errs := run(t.Context(), none, append([]string{"hub"}, c.args...)...)
 		if code != c.code || !strings.Contains(errs, c.want) || out != "" {
@@ -185,7 +190,7 @@ func TestHubWhy(t *testing.T) {
 func TestHubTop(t *testing.T) {
 	url, _ := startHub(t)
 	file := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(file, []byte(hubKey+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("# of top\n\n"+hubKey+"\nanother-key-0123456\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	none := strings.NewReader("")

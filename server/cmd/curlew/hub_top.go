@@ -40,6 +40,8 @@ func (c *hubTop) Run(ctx context.Context, p *Program) error {
 		return wrongUsage{errors.New("--every: a time of 100ms or more")}
 	case c.Count < 0 || c.Busiest < 0:
 		return wrongUsage{errors.New("--count, --busiest: a number")}
+	case !strings.HasPrefix(c.Key, "@"):
+		return wrongUsage{errors.New("--key: @FILE is wanted, as all on this machine can see what stands here")}
 	}
 	dial, err := c.options()
 	if err != nil {
