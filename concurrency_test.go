@@ -321,3 +321,42 @@ func readMessage(r net.Conn) (message []byte) {
 		}
 	}
 }
+
+// life is a context that ends with a connection.
+type life struct {
+	context.Context
+	c *curlew.Conn
+}
+
+func (l life) Done() <-chan struct{} { return l.c.Done() }
+func (l life) Err() error            { return l.c.Err() }
+
+// TestContextOfConn: a context may be made of the connection itself.
+func TestContextOfConn(t *testing.T) {
+	each(t, []kind{memory, overTCP}, func(t *testing.T, k kind, d driver) {
+		s := open(t, k, d, curlew.Server, nil)
+		ctx := life{context.Background(), s.c}
+		done := make(chan error, 1)
+		go func() { done <- s.c.Write(ctx, curlew.Text, []byte("hello")) }()
+		s.p.Want("it is sent", wstest.Text("hello"))
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		w, err := s.c.Writer(ctx, curlew.Text)
+		if err == nil {
+			_, err = w.Write([]byte("hel"))
+		}
+		if err == nil {
+			err = w.Finish([]byte("lo"))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		s.p.WantMessage("and in pieces", curlew.Text, []byte("hello"))
+		go s.c.Close(1000, "")
+		s.p.Want("it closes", wstest.Close(1000, ""))
+		if _, err := s.c.Ping(ctx); err == nil {
+			t.Error("Ping of a closing connection")
+		}
+	})
+}

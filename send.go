@@ -55,6 +55,9 @@ func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
 	if err := c.sendable(t, p, false); err != nil {
 		return err
 	}
+	// With a context that may end, a blocked write must not hold us. (A context may be
+	// made of Conn.Done, which takes the lock.)
+	try := ctx.Done() != nil || c.parked != nil
 	o := &c.out
 	o.mu.Lock()
 	if err := o.closedLocked(); err != nil {
@@ -62,8 +65,6 @@ func (c *Conn) Write(ctx context.Context, t Type, p []byte) error {
 		return c.endError(err)
 	}
 	c.in.active.Store(int64(c.now()))
-	// With a context that may end, a blocked write must not hold us.
-	try := ctx.Done() != nil || c.parked != nil
 	if o.busy || o.writer != nil || try && c.parked == nil && c.fd == nil {
 		return c.writeQueued(ctx, t, p)
 	}
