@@ -374,12 +374,17 @@ func TestTakeOver(t *testing.T) {
 // TestGroup: owners that take long get goroutines of their own, for longer each time.
 func TestGroup(t *testing.T) {
 	var g Group
-	g.slowed(slow)
-	if g.Apart() {
-		t.Error("for a single slow turn")
+	slowTurns := func(apart ...int64) {
+		t.Helper()
+		for i, n := range apart {
+			if g.slowed(n); g.apart.Load() != 0 {
+				t.Fatalf("apart after %v", apart[:i+1])
+			}
+		}
 	}
-	for n := int64(firstPenalty); n <= 4*firstPenalty; n *= 2 {
-		g.slowed(slow)
+	slowTurns(1, 2, 3, window+1, window+2, window+3, 5, 6, 7) // never too many at once
+	for n := int64(firstPenalty); n <= mostPenalty; n *= 2 {
+		g.slowed(8)
 		for i := range n {
 			if !g.Apart() {
 				t.Fatalf("%d turns apart, want %d", i, n)
@@ -388,15 +393,14 @@ func TestGroup(t *testing.T) {
 		if g.Apart() {
 			t.Fatalf("more than %d turns apart", n)
 		}
+		slowTurns(5, 6, 7)
+	}
+	if g.slowed(8); g.apart.Load() != mostPenalty {
+		t.Errorf("%d turns apart, want at most %d", g.apart.Load(), mostPenalty)
 	}
 	g.since.Store(clock() - pardoned)
-	if g.slowed(int64(patience)); g.apart.Load() != firstPenalty {
+	if g.part(); g.apart.Load() != firstPenalty {
 		t.Errorf("after a while without: %d turns", g.apart.Load())
-	}
-	g.last.Store(clock() - relapse - 1)
-	g.apart.Store(0)
-	if g.slowed(slow); g.apart.Load() != 0 {
-		t.Error("two slow turns that lie far apart are too many")
 	}
 }
 

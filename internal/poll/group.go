@@ -12,16 +12,18 @@ type Group struct {
 	apart   atomic.Int64 // so many more turns get goroutines of their own
 	penalty atomic.Int64 // how many it was last
 	since   atomic.Int64 // when it began to do without
-	last    atomic.Int64 // when a turn last took long
+	first   atomic.Int64 // number of the turn from which slows counts
+	slows   atomic.Int64 // turns that took long
 }
 
 const (
 	firstPenalty = 1 << 10
-	mostPenalty  = 1 << 20
+	mostPenalty  = 1 << 16
 
-	slow     = int64(2 * time.Millisecond)   // for a turn
-	relapse  = int64(500 * time.Millisecond) // two slow turns within so long are too many
-	pardoned = int64(10 * time.Second)       // after so long without a penalty the next one is small again
+	slow     = int64(2 * time.Millisecond) // for a turn
+	window   = 4096                        // in so many turns
+	tooMany  = 4                           // so many slow ones are too many: fewer are the machine's doing
+	pardoned = int64(10 * time.Second)     // after so long without a penalty the next one is small again
 )
 
 var began = time.Now()
@@ -40,14 +42,22 @@ func (g *Group) Apart() bool {
 	return true
 }
 
-// slowed is told of a turn that took long. One alone may be the machine's doing.
-func (g *Group) slowed(took int64) {
-	now := clock()
-	if last := g.last.Swap(now); took < int64(patience) && (last == 0 || now-last > relapse) {
-		return
+// slowed is told that turn number n of a leader took long.
+func (g *Group) slowed(n int64) {
+	if first := g.first.Load(); n < first || n-first >= window { // or it is another leader's number
+		g.first.Store(n)
+		g.slows.Store(0)
 	}
+	if g.slows.Add(1) >= tooMany {
+		g.slows.Store(0)
+		g.part()
+	}
+}
+
+// part gives the next turns goroutines of their own.
+func (g *Group) part() {
 	n := int64(firstPenalty)
-	if now-g.since.Load() < pardoned {
+	if clock()-g.since.Load() < pardoned {
 		n = min(max(2*g.penalty.Load(), n), mostPenalty)
 	}
 	g.penalty.Store(n)

@@ -75,7 +75,6 @@ func (s *set) fileLocked() *os.File {
 // goroutine go on.
 func (s *set) usurp(w uint64) {
 	next := w + oneEpoch // the same place: behind it the new leader begins
-	d := s.current.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ep < 0 || s.word.Load() != w {
@@ -89,9 +88,6 @@ func (s *set) usurp(w uint64) {
 		s.file.Close()
 		s.file = old
 		return
-	}
-	if d != nil {
-		d.group.slowed(int64(patience))
 	}
 	go s.lead(s.file, next)
 }
@@ -187,6 +183,7 @@ func (l *leader) work(fd int) bool {
 			return true
 		}
 		l.set.taker.Store(l)
+		l.set.turns.Add(int64(n))
 		l.now = clock()
 		if !l.batch(l, n, -1) {
 			return false
@@ -273,7 +270,7 @@ func (l *leader) event(taker *leader, ev *syscall.EpollEvent) (d *Desc, more boo
 	d.owner.Ready()
 	now := clock()
 	if took := now - l.now; took >= slow && l.set.word.Load() == l.w { // else it was told
-		d.group.slowed(took)
+		d.group.slowed(l.set.turns.Load())
 	}
 	l.now = now
 	return d, !d.rest()
@@ -319,6 +316,9 @@ func watchman() {
 		for i, s := range sets.all {
 			w := s.word.Load()
 			if n, _ := place(w); n > 0 && w == last[i] {
+				if d := s.current.Load(); d != nil {
+					d.group.part()
+				}
 				s.usurp(w)
 			}
 			if w != last[i] {

@@ -27,6 +27,7 @@ type set struct {
 	word    atomic.Uint64          // where the leader stands, see leader
 	taker   atomic.Pointer[leader] // who took the events that are being handled
 	current atomic.Pointer[Desc]   // whose turn it is
+	turns   atomic.Int64           // about how many there were
 }
 
 // slots finds a Desc by its number, for the leader without a lock.
