@@ -260,15 +260,14 @@ func (h *Hub) callPublish(ctx context.Context, r *proto.Request, _ []byte) (any,
 }
 
 func (h *Hub) callHistory(ctx context.Context, r *proto.Request, _ []byte) (any, error) {
-	limit := h.settings().MaxHistory
-	if r.Limit > 0 {
-		limit = min(limit, r.Limit)
+	if _, err := h.namespace(r.Channel); err != nil {
+		return nil, err
 	}
-	p, err := h.History(ctx, r.Channel, Query{Since: r.Since, Limit: limit, Reverse: r.Reverse})
+	p, err := h.page(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return &proto.Answer{History: p.proto()}, nil
+	return &proto.Answer{History: p}, nil
 }
 
 func (h *Hub) callPresence(ctx context.Context, r *proto.Request, _ []byte) (any, error) {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -300,35 +301,43 @@ func (c *Client) history(r *proto.Request) (*proto.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := c.hub.settings().MaxHistory
+	return c.hub.page(c.ctx, r)
+}
+
+// page returns what one answer holds of what is asked for.
+func (h *Hub) page(ctx context.Context, r *proto.Request) (*proto.Page, error) {
+	limit := h.settings().MaxHistory
 	if r.Limit > 0 {
 		limit = min(limit, r.Limit)
 	}
-	p, err := c.hub.broker.History(c.ctx, r.Channel, Query{Since: r.Since, Limit: limit, Reverse: r.Reverse})
+	p, err := h.broker.History(ctx, r.Channel, Query{Since: r.Since, Limit: limit + 1, Reverse: r.Reverse})
 	if err != nil {
 		return nil, err
 	}
-	return p.proto(), nil
+	n := p.fits(limit)
+	page := &proto.Page{Messages: make([]*proto.Published, n), Position: p.Position, Lost: p.Lost, More: n < len(p.Messages)}
+	for i, m := range p.Messages[:n] {
+		page.Messages[i] = m.Published()
+	}
+	if page.More && !r.Reverse { // who subscribes with it gets the rest
+		page.Position = p.Messages[n-1].Position
+	}
+	return page, nil
 }
 
 // maxPage is about how long an answer to history is at most, in bytes: it has room in
 // a message of curlew.Options' default. One message it always holds.
 const maxPage = 512 << 10
 
-// proto returns the page as clients are told, as much of it as one answer holds.
-func (p *Page) proto() *proto.Page {
+// fits is how many messages one answer holds, limit at most.
+func (p *Page) fits(limit int) int {
 	size := 0
 	for i, m := range p.Messages {
-		if size += m.size(); size > maxPage && i > 0 {
-			p.Messages = p.Messages[:i]
-			break
+		if size += m.size(); i == limit || size > maxPage && i > 0 {
+			return i
 		}
 	}
-	page := &proto.Page{Messages: make([]*proto.Published, len(p.Messages)), Position: p.Position, Lost: p.Lost}
-	for i, m := range p.Messages {
-		page.Messages[i] = m.Published()
-	}
-	return page
+	return len(p.Messages)
 }
 
 // size is about how long the message is as text.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -70,6 +71,9 @@ func TestLongHistory(t *testing.T) {
 			if err != nil || len(p.Messages) == 0 {
 				t.Fatal(p, err)
 			}
+			if last := p.Messages[len(p.Messages)-1]; p.Position.Offset != last.Offset || p.More != (last.Offset < n) {
+				t.Errorf("%+v, %v behind %d", p.Position, p.More, last.Offset)
+			}
 			a := &proto.Answer{ID: 1, History: p}
 			if text := a.Append(nil); len(text) > 1<<20 {
 				t.Errorf("%d bytes", len(text))
@@ -80,6 +84,35 @@ func TestLongHistory(t *testing.T) {
 				}
 				since = &Position{Epoch: m.Epoch, Offset: m.Offset}
 			}
+		}
+	})
+}
+
+// TestNewcomer: who asks for the history, which is longer than an answer, and subscribes
+// with its position has everything, once and in order; the newest first are a page, too.
+func TestNewcomer(t *testing.T) {
+	o := rooms()
+	o.MaxHistory = 4
+	in(t, o, func(h *house) {
+		for i := range 9 {
+			h.publish("room", strconv.Itoa(i))
+		}
+		a := h.hello("")
+		a.say(`{"id":2,"history":{"channel":"room"}}`)
+		got := a.want(`{"id":2,"history":{"messages":[{…"offset":1,…{…"offset":4,…}],"position":{"epoch":"…","offset":4},"more":true}}`)
+		at := got[strings.LastIndex(got, `{"epoch"`):strings.LastIndex(got, `,"more"`)]
+		a.say(`{"id":3,"subscribe":{"channel":"room","since":` + at + `}}`)
+		a.want(`{"id":3,"subscribed":{…"recovered":true}}`)
+		for i := 5; i <= 9; i++ {
+			a.want(`{"message":{"channel":"room","offset":` + strconv.Itoa(i) + `,…`)
+		}
+		a.say(`{"id":4,"history":{"channel":"room","reverse":true}}`)
+		a.want(`{"id":4,"history":{"messages":[{…"offset":9,…{…"offset":6,…}],"position":{"epoch":"…","offset":9},"more":true}}`)
+		a.say(`{"id":5,"history":{"channel":"room","since":` + at + `}}`)
+		a.want(`{"id":5,"history":{"messages":[{…"offset":5,…{…"offset":8,…}],"position":{"epoch":"…","offset":8},"more":true}}`)
+		a.say(`{"id":6,"history":{"channel":"room","limit":4,"reverse":true,"since":` + strings.Replace(at, `4}`, `5}`, 1) + `}}`)
+		if got := a.want(`{"id":6,"history":{"messages":[{…"offset":4,…{…"offset":1,…}],"position":{"epoch":"…","offset":9}}}`); strings.Contains(got, "more") {
+			t.Error(got)
 		}
 	})
 }

@@ -202,8 +202,9 @@ func newKey() string { return crand.Text() }
 
 var errAnswer = errors.New("hub client: the server has answered something else")
 
-// History returns messages of a channel, and the position behind the last one there
-// is. lost says that some since the position asked for are not there any more.
+// History returns messages of a channel, not always all, and a position: what is not among
+// them lies behind it, and is asked for, or subscribed to, since then. lost says that
+// some since the position asked for are not there any more.
 func (c *Client) History(ctx context.Context, channel string, o *HistoryOptions) (list []*Message, at proto.Position, lost bool, err error) {
 	if o == nil {
 		o = &HistoryOptions{}

@@ -59,12 +59,13 @@ type Unsubscribed struct {
 	Code    string `json:"code,omitempty"`
 }
 
-// A Page is the answer to history. It may hold less than was asked for: what lies
-// behind the last message of it is asked for by its position.
+// A Page is the answer to history. It may hold less than there is: then More is set, and
+// the rest is asked for with the position of the last message of it, or subscribed to.
 type Page struct {
 	Messages []*Published `json:"messages"`
-	Position Position     `json:"position"`       // behind the last message of the channel
+	Position Position     `json:"position"`       // behind the last message of the channel; with More, and not in reverse, of this page
 	Lost     bool         `json:"lost,omitempty"` // messages since the position that was asked for are not there any more
+	More     bool         `json:"more,omitempty"` // there are further ones, in the direction that was asked for
 }
 
 // Published is a message on its way to a client.

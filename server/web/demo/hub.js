@@ -48,7 +48,7 @@ export function follow(hub, channel, { message, lost, spared, subscribed, ...eve
       const page = await hub.history(channel, { since }).catch(() => ({ messages: [] }));
       if (mine !== reads) return; // somebody else reads
       page.messages.forEach(take);
-      more = page.messages.length > 0 && at.offset < page.position.offset;
+      more = page.more;
     }
     const rest = held;
     held = null;
