@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -162,40 +163,67 @@ func TestPlacesComeBack(t *testing.T) {
 // open stay as they are, WebSockets among them, and each that ends makes room.
 func TestRX1RX2Connections(t *testing.T) {
 	t.Parallel()
+	dir := t.TempDir()
+	roots := pairIn(t, dir)
 	for limit, want := range map[string]string{"connections: 3": "503", "connectionsPerIP: 3": "429", "connections: 3, connectionsPerIP: 3": "429"} {
-		both(t, `limits: { `+limit+` }, timeouts: { handshake: 'never' }, routes: [{ match: '/echo', handler: 'echo' }, `+
-			`{ handler: 'respond', respond: { body: 'fine' } }]`, func(t *testing.T, r *running) {
-			for range 3 {
-				ws, a := r.ask("/echo")
-				if a.StatusCode != 101 {
-					t.Fatal(a.Status)
-				}
-				idle := r.connect()
-				fmt.Fprint(idle, "GET / HTTP/1.1\r\nHost: site.example\r\n\r\n")
-				br := bufio.NewReader(idle)
-				if a, err := http.ReadResponse(br, nil); err != nil || a.StatusCode != 200 {
-					t.Fatal(a, err)
-				}
-				fresh := r.connect()
-				for range 3 {
-					got := r.say(get)
-					if codes(got) != want || !got[0].Close || got[0].Header.Get("Retry-After") == "" {
-						t.Fatalf("%s: %s", limit, codes(got))
+		for kind, listen := range map[string]string{"plain": "", "tls": withTLS} {
+			t.Run(kind+"/"+limit, func(t *testing.T) {
+				inBubble(t, dir, listen+`limits: { `+limit+` }, timeouts: { handshake: 'never' }, routes: [{ match: '/echo', handler: 'echo' }, `+
+					`{ handler: 'respond', respond: { body: 'fine' } }]`, nil, func(t *testing.T, b *bubble) {
+					for range 3 {
+						connectionsFull(t, b, kind, roots, want)
 					}
-					if got := codes(r.say(upgrade("/echo"))); got != want {
-						t.Fatalf("%s: WebSocket: %s", limit, got)
-					}
-				}
-				fmt.Fprint(fresh, get)
-				if got := codes(answers(fresh)); got != "200" { // it made room by its end
-					t.Fatalf("the third: %s", got)
-				}
-				r.eventually("room", func() bool { return codes(r.say(get)) == "200" })
-				ws.Close()
-				idle.Close()
-				r.eventually("nobody", func() bool { return server.Connections(r.Server) == 0 })
-			}
-		})
+				})
+			})
+		}
+	}
+}
+
+// connectionsFull takes all three connections there are, and gives them back.
+func connectionsFull(t *testing.T, b *bubble, kind string, roots *x509.CertPool, want string) {
+	connect := func() net.Conn {
+		if kind == "tls" {
+			return b.secure(roots)
+		}
+		return b.connect()
+	}
+	say := func(request string) []*http.Response {
+		c := connect()
+		defer c.Close()
+		io.WriteString(c, request)
+		return answers(c)
+	}
+	ws, idle := connect(), connect()
+	for c, status := range map[net.Conn]int{ws: 101, idle: 200} {
+		fmt.Fprint(c, map[int]string{101: upgrade("/echo"), 200: "GET / HTTP/1.1\r\nHost: site.example\r\n\r\n"}[status])
+		if a, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || a.StatusCode != status {
+			t.Fatal(a, err)
+		}
+	}
+	fresh := connect()
+	for range 3 {
+		got := say(get)
+		if codes(got) != want || !got[0].Close || got[0].Header.Get("Retry-After") == "" {
+			t.Fatalf("one more: %s", codes(got))
+		}
+		if got := codes(say(upgrade("/echo"))); got != want {
+			t.Fatalf("one more WebSocket: %s", got)
+		}
+	}
+	fmt.Fprint(fresh, get)
+	if got := codes(answers(fresh)); got != "200" { // it makes room by its end
+		t.Fatalf("the third: %s", got)
+	}
+	fresh.Close()
+	synctest.Wait()
+	if got := codes(say(get)); got != "200" {
+		t.Fatalf("there is room, and the answer %s", got)
+	}
+	ws.Close()
+	idle.Close()
+	synctest.Wait()
+	if n := server.Connections(b.server); n != 0 {
+		t.Errorf("%d connections are left", n)
 	}
 }
 
