@@ -208,7 +208,11 @@ func (c *Conn) enqueue(m message, p []byte, b *Batch) error {
 	if m.prepared == nil {
 		m.copy(p, o.queue != nil)
 	}
-	c.in.active.Store(int64(c.now()))
+	if o.corked { // an answer: not long ago
+		c.touch(c.in.heard.Load())
+	} else {
+		c.in.active.Store(int64(c.now()))
+	}
 	o.pushLocked(m)
 	corked := o.corked && o.bytesLocked() <= min(corkSize, c.set.sendQueue/2) && len(o.messagesLocked()) <= c.set.mostMessages()/2
 	switch {
