@@ -532,7 +532,7 @@ class Fallback {
       const params = { curlew: this.#session, at, mode }
       if (busy) params.wait = 0
       if (!doubtful) this.#show()
-      let heard = false
+      let heard = false, greeted = false
       this.mode = mode
       const good = await this.#attempt(doubtful ? PROOF : silence, 'GET', params, {}, async (r, extend) => {
         heard = !r.ok
@@ -540,7 +540,7 @@ class Fallback {
         else if (isFinal(r.status)) this.#end(1006, '', LOST)
         return r.ok && this.#read(mode, r, () => {
           extend(silence)
-          heard = true
+          heard = greeted = true
           this.#show()
           if (proven || busy) return
           proven = true
@@ -553,7 +553,7 @@ class Fallback {
         else this.#modes.shift()
         continue
       }
-      if (good || this.#got > at) failed = 0
+      if (good || greeted || this.#got > at) failed = 0
       else failed ||= began
       if (failed && Date.now() - failed > LIFE) this.#end(1006, '', LOST)
       else if (this.#got > at) continue
@@ -850,7 +850,7 @@ export class Client {
   #attempt = 0
   #undo = new Set() // what ends timers and listeners
   #retry = null // connects now instead of later
-  #drain = 0 // ms, if the server has said when to come back
+  #drain = 0 // when to come back, if the server has said so
   #ended = false
   #heard = 0 // how often something was
   #error = null // what the server has said in front of its close
@@ -1077,7 +1077,7 @@ export class Client {
   #again(error) {
     this.#tell('connecting', error)
     const most = Math.min(this.#o.minWait * 2 ** this.#attempt++, this.#o.maxWait)
-    this.#later(this.#drain || Math.random() * most)
+    this.#later(this.#drain ? Math.max(this.#drain - Date.now(), 0) : Math.random() * most)
   }
 
   #later(ms) {
@@ -1151,7 +1151,11 @@ export class Client {
     else if (a.unsubscribed) {
       const sub = of(a.unsubscribed)
       if (sub) this.#refused(sub, new HubError({ code: a.unsubscribed.code, message: 'the server has ended the subscription', retry: a.unsubscribed.code === 'unavailable' }))
-    } else if (a.drain) this.#drain = Math.min(Math.max(a.drain.retry, 1), 300000)
+    } else if (a.drain) {
+      const socket = this.#socket, ms = Math.min(a.drain.retry, 300000)
+      this.#drain = Date.now() + ms
+      this.#after(ms, () => this.#socket === socket && this.reconnect()) // the close may not come
+    }
   }
 
   #subscribe(sub) {

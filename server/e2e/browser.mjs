@@ -9,7 +9,7 @@ class Demo {
   static async open(url, options = {}) {
     const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     const demo = new Demo(page);
     page.on('request', (r) => demo.requests.push(r.url()));
     page.on('pageerror', (e) => demo.complaints.push(String(e)));

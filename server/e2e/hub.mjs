@@ -19,7 +19,7 @@ async function visit(url, options = {}) {
   const name = url.split('/').at(-1);
   const context = await browser.newContext(options);
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.on('request', (r) => r.url().startsWith('blob:') || origins.includes(new URL(r.url()).origin) || foreign.push(r.url()));
   page.on('pageerror', (e) => complaints.push(`${name}: ${e.stack}`));
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && complaints.push(`${name}: ${m.text()}`));
@@ -36,7 +36,7 @@ async function shot(page, name) {
 }
 
 // until tries get until it returns what is wanted.
-async function until(what, get, wanted, tries = 200) {
+async function until(what, get, wanted, tries = 1200) {
   for (;;) {
     const got = await get();
     if (typeof wanted === 'function' ? wanted(got) : JSON.stringify(got) === JSON.stringify(wanted)) return got;

@@ -15,9 +15,9 @@ async function open(way, name) {
     let cut = false;
     page.on('requestfailed', (r) => { cut ||= r.url().endsWith('.js'); });
     try {
-      await page.goto(way.page + name, { timeout: 40_000 });
+      await page.goto(way.page + name, { timeout: 60_000 });
       if (cut) throw new Error('a script could not be loaded');
-      await page.locator('#status', { hasText: 'Connected' }).waitFor({ timeout: way.cut ? 10_000 : 40_000 });
+      await page.locator('#status', { hasText: 'Connected' }).waitFor({ timeout: way.cut ? 10_000 : 60_000 });
       return page;
     } catch (err) {
       if (left === 0) throw err;

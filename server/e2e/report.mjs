@@ -7,7 +7,7 @@ const step = stepsOf('');
 
 async function open(options) {
   const page = await (await browser.newContext(options)).newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.complaints = [];
   page.on('request', (r) => r.url() !== page.url() && !r.url().startsWith(args.page) && page.complaints.push(r.url()));
   page.on('pageerror', (e) => page.complaints.push(String(e)));

@@ -139,6 +139,17 @@ each('drain', async (make) => {
   assert.equal(Paper.all.length, 3)
 })
 
+each('drain without a close', async (make) => {
+  await make()
+  Paper.last.hello()
+  Paper.last.say({ drain: { retry: 10000 } })
+  await pass(9999)
+  assert.equal(Paper.all.length, 1)
+  await pass(1)
+  assert.equal(Paper.all.length, 2)
+  assert.ok(Paper.all[0].closed)
+})
+
 each('wakes', async (make) => {
   await make()
   for (const wake of [() => page.dispatchEvent(new Event('online')), () => page.dispatchEvent(new Event('pageshow')), () => {

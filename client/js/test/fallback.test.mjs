@@ -129,6 +129,31 @@ test('what worked is known for an hour, however often it works', async () => {
   mock.timers.reset()
 })
 
+test('a stream of which nothing but the greeting comes is cut again and again', async () => {
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() })
+  const { paper, s } = await open()
+  for (let n = 0; n < 8; n++) {
+    paper.greet()
+    await tasks()
+    mock.timers.tick(32000)
+    paper.fail()
+    const before = paper.asked.length
+    for (let tries = 0; paper.asked.length === before; tries++) {
+      await tasks()
+      mock.timers.tick(100)
+      assert.ok(tries < 10, 'not asked again')
+    }
+    await tasks()
+  }
+  assert.equal(s.readyState, 1)
+  paper.greet()
+  s.close()
+  await paper.until('open' + ' GET'.repeat(9) + ' POST')
+  paper.say([0x88, 0])
+  await next(s, 'close')
+  mock.timers.reset()
+})
+
 test('who cannot be reached is asked less and less often, and given up after 30 s', async () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() })
   const { paper, s } = await open({ modes: ['poll'] })
