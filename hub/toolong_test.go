@@ -62,7 +62,7 @@ func TestLongHistory(t *testing.T) {
 	in(t, o, func(h *house) {
 		const n = 40
 		for i := range n {
-			h.publish("room", fmt.Sprintf(`"%d %s"`, i, strings.Repeat("x", 50_000)))
+			h.publish("room", fmt.Sprintf(`"%d %s"`, i, strings.Repeat(string("x<&\x7f"[i%4]), 50_000)))
 		}
 		c := caller(h.hub)
 		var since *Position

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 )
@@ -118,13 +119,16 @@ type Drain struct {
 	Retry int64 `json:"retry"`
 }
 
-// Append appends the answer as JSON.
+// Append appends the answer as JSON. Data is as long there as it is in a message: what
+// HTML would take for its own is not escaped.
 func (a *Answer) Append(b []byte) []byte {
-	p, err := json.Marshal(a)
-	if err != nil { // only Info, which the hub has checked
-		p, _ = json.Marshal(&Answer{ID: a.ID, Error: &Error{Code: Internal, Message: "the answer cannot be written"}})
+	w := bytes.NewBuffer(b)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	if e.Encode(a) != nil { // only Info, which the hub has checked; nothing was written
+		e.Encode(&Answer{ID: a.ID, Error: &Error{Code: Internal, Message: "the answer cannot be written"}})
 	}
-	return append(b, p...)
+	return w.Bytes()[:w.Len()-1] // without the line's end
 }
 
 // wrapped is how much deeper data stands in an answer than in a request, at most: a
