@@ -4,5 +4,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p bin
-(cd bench && go build -o ../bin/ ./compare ./load ./echo ./peers/gws ./peers/gorilla)
+(cd bench && go build -o ../bin/ ./compare ./load ./echo ./fanout ./peers/gws ./peers/gorilla)
 exec bin/compare "$@"

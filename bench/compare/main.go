@@ -35,18 +35,28 @@ var servers = []server{
 	{"curlew-read", []string{"echo", "-mode", "read"}},
 }
 
+// broadcasters send to all what one says.
+var broadcasters = []server{
+	{"gws", []string{"gws", "-all"}},
+	{"curlew", []string{"fanout"}},
+}
+
 type workload struct {
-	name string
-	args []string // of load
-	idle bool
+	name    string
+	args    []string // of load
+	servers []server
+	idle    bool
 }
 
 var workloads = []workload{
-	{"echo-100c-128", []string{"-n", "100", "-size", "128"}, false},
-	{"echo-100c-128-d16", []string{"-n", "100", "-size", "128", "-depth", "16"}, false},
-	{"echo-100c-1k-text", []string{"-n", "100", "-size", "1024", "-text"}, false},
-	{"echo-100c-16k", []string{"-n", "100", "-size", "16384"}, false},
-	{"idle-5k", []string{"-n", "5000", "-size", "128", "-idle"}, true},
+	{"echo-100c-128", []string{"-n", "100", "-size", "128"}, servers, false},
+	{"echo-100c-128-d16", []string{"-n", "100", "-size", "128", "-depth", "16"}, servers, false},
+	{"echo-100c-1k-text", []string{"-n", "100", "-size", "1024", "-text"}, servers, false},
+	{"echo-100c-16k", []string{"-n", "100", "-size", "16384"}, servers, false},
+	{"all-100c-128", []string{"-all", "-n", "100", "-size", "128"}, broadcasters, false},
+	{"all-1000c-128", []string{"-all", "-n", "1000", "-size", "128"}, broadcasters, false},
+	{"all-1000c-128-d8", []string{"-all", "-n", "1000", "-size", "128", "-depth", "8"}, broadcasters, false},
+	{"idle-5k", []string{"-n", "5000", "-size", "128", "-idle"}, servers, true},
 }
 
 // A report is what load prints.
@@ -95,6 +105,7 @@ func (b *bench) workload(ctx context.Context, w workload, rounds int) error {
 	if w.idle {
 		rounds = 1
 	}
+	servers := w.servers
 	reports := make([][]report, len(servers))
 	for round := range rounds {
 		for i := range servers {

@@ -1,6 +1,6 @@
 // Command fanout is the server whose broadcasts are measured: with the library alone,
 // every message goes to all who are connected; with the hub, it is published by
-// requests of curlew.v1 in channels that anybody may use.
+// requests of curlew.v1 in channels that anybody may use. Nobody is pinged.
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		h = channels.Handler(nil)
+		h = channels.Handler(&hub.HandlerOptions{Conn: &curlew.Options{PingInterval: -1}})
 	default:
 		log.Fatalf("-mode %s: prepared or hub", *mode)
 	}
@@ -67,5 +67,5 @@ func (r *room) handler() http.Handler {
 			r.members.Remove(c.Value().(*member))
 		},
 	}
-	return curlew.Handle(nil, func(*http.Request) (*curlew.Events, error) { return ev, nil })
+	return curlew.Handle(&curlew.Options{PingInterval: -1}, func(*http.Request) (*curlew.Events, error) { return ev, nil })
 }

@@ -83,12 +83,17 @@ func dialBy(d *net.Dialer, u *url.URL) (*conn, error) {
 	return &conn{nc: nc}, nil
 }
 
-// exchange sends the batch and reads the replies. A reply may come in several
-// frames.
+// exchange sends the batch and reads the replies.
 func (c *conn) exchange(b *batch) error {
 	if _, err := c.nc.Write(b.wire); err != nil {
 		return err
 	}
+	return c.replies(b)
+}
+
+// replies reads those to a batch, or what others have sent. A reply may come in
+// several frames.
+func (c *conn) replies(b *batch) error {
 	c.store = stores.Get().(*[]byte)
 	defer func() {
 		stores.Put(c.store)

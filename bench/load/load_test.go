@@ -53,6 +53,36 @@ func TestEcho(t *testing.T) {
 	}
 }
 
+// TestAll: a message counts for each who gets it.
+func TestAll(t *testing.T) {
+	const n, depth = 5, 3
+	var mu sync.Mutex
+	var conns []*curlew.Conn
+	s := httptest.NewServer(curlew.Handle(nil, func(*http.Request) (*curlew.Events, error) {
+		return &curlew.Events{
+			Open: func(c *curlew.Conn) {
+				mu.Lock()
+				defer mu.Unlock()
+				conns = append(conns, c)
+			},
+			Message: func(_ *curlew.Conn, t curlew.Type, p []byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, c := range conns {
+					c.Send(t, p)
+				}
+			},
+		}, nil
+	}))
+	t.Cleanup(s.Close)
+	u, _ := url.Parse(s.URL)
+	l := &load{url: u, batch: newBatch(128, depth, false), all: true}
+	r, err := l.echo(n, os.Getpid(), 0, 50*time.Millisecond)
+	if err != nil || r.Messages%(n*depth) != 0 || r.Rate <= 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestWrongReplies: a server that does not echo is not measured.
 func TestWrongReplies(t *testing.T) {
 	for name, spoil := range map[string]func([]byte) []byte{

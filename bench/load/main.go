@@ -5,7 +5,8 @@
 //
 // Closed loop: each connection sends depth messages in one write and waits for
 // all the replies, which are compared with what was sent. The report is one
-// line of JSON. With -idle or -fanout it measures something else.
+// line of JSON. With -all the replies to the first connection go to all of them, each
+// of which counts. With -idle or -fanout it measures something else.
 package main
 
 import (
@@ -39,6 +40,7 @@ func main() {
 		warm   = flag.Duration("warm", time.Second, "before the measured window")
 		window = flag.Duration("t", 3*time.Second, "length of the measured window")
 		idle   = flag.Bool("idle", false, "open the connections, echo once on each, and measure memory instead, and then, answering pings, processor time")
+		all    = flag.Bool("all", false, "the server sends to all what one connection says: the first one does, and each that gets it counts")
 		fan    = flag.Bool("fanout", false, "one connection publishes to the others, of a room, and how long that takes is measured instead")
 		stall  = flag.Int("stalled", 0, "of the connections of -fanout, those that do not read")
 		every  = flag.Duration("every", 250*time.Millisecond, "between two messages of -fanout")
@@ -50,7 +52,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: load [flags] ws://host:port/path")
 		os.Exit(2)
 	}
-	l := &load{url: u, batch: newBatch(*size, *depth, *text)}
+	l := &load{url: u, batch: newBatch(*size, *depth, *text), all: *all}
 	var r any
 	switch {
 	case *idle:
@@ -78,28 +80,38 @@ const patience = 30 * time.Second
 type load struct {
 	url   *url.URL
 	batch *batch
+	all   bool         // the server sends to all what one says
 	done  atomic.Int64 // messages echoed
 	stop  atomic.Bool
 }
 
 func (l *load) echo(n, pid int, warm, window time.Duration) (*Report, error) {
-	conns, err := l.open(n)
+	open := l.open
+	if l.all {
+		open = l.gather
+	}
+	conns, err := open(n)
 	if err != nil {
 		return nil, err
 	}
 	defer closeAll(conns)
 	errs := make(chan error, n)
 	var busy sync.WaitGroup
-	for _, c := range conns {
-		busy.Go(func() {
-			for !l.stop.Load() {
-				if err := c.exchange(l.batch); err != nil {
-					errs <- err
-					return
-				}
-				l.done.Add(int64(l.batch.depth))
+	repeat := func(exchange func() error, messages int) {
+		for !l.stop.Load() {
+			if err := exchange(); err != nil {
+				errs <- err
+				return
 			}
-		})
+			l.done.Add(int64(messages * l.batch.depth))
+		}
+	}
+	if l.all {
+		busy.Go(func() { repeat(func() error { return l.broadcast(conns) }, n) })
+	} else {
+		for _, c := range conns {
+			busy.Go(func() { repeat(func() error { return c.exchange(l.batch) }, 1) })
+		}
 	}
 	wait := func(d time.Duration) error {
 		select {
@@ -129,6 +141,51 @@ func (l *load) echo(n, pid int, warm, window time.Duration) (*Report, error) {
 		Messages: msgs, Rate: float64(msgs) / took.Seconds(),
 		CPU: float64(cpu.Nanoseconds()) / 1000 / float64(msgs),
 	}, nil
+}
+
+// gather is open for those to whom the server sends all: each connection says
+// something that comes back to it, and to those before it, and so is there.
+func (l *load) gather(n int) (conns []*conn, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(conns)
+		}
+	}()
+	for range n {
+		c, err := dial(l.url)
+		if err != nil {
+			return conns, err
+		}
+		conns = append(conns, c)
+		if err := c.exchange(l.batch); err != nil {
+			return conns, err
+		}
+	}
+	for i, c := range conns[:n-1] {
+		b := *l.batch
+		b.depth *= n - 1 - i
+		if err := c.replies(&b); err != nil {
+			return conns, err
+		}
+	}
+	return conns, nil
+}
+
+// broadcast sends a batch to all, and waits until all have it.
+func (l *load) broadcast(conns []*conn) error {
+	if _, err := conns[0].nc.Write(l.batch.wire); err != nil {
+		return err
+	}
+	errs := make(chan error, len(conns))
+	for _, c := range conns {
+		go func() { errs <- c.replies(l.batch) }()
+	}
+	for range conns {
+		if err := <-errs; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *load) idle(n, pid int, warm, window time.Duration) (*Report, error) {

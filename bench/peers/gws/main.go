@@ -1,8 +1,11 @@
-// Command gws echoes with github.com/lxzan/gws. It checks UTF-8, as ours does.
+// Command gws echoes with github.com/lxzan/gws, or with -all sends what it gets to all
+// who are connected. It checks UTF-8, as ours does.
 package main
 
 import (
+	"flag"
 	"net"
+	"sync"
 
 	"github.com/lxzan/gws"
 
@@ -23,7 +26,38 @@ func (e *echo) OnMessage(c *gws.Conn, m *gws.Message) {
 	}
 }
 
+// A room is all who are connected.
+type room struct {
+	gws.BuiltinEventHandler
+	mu    sync.RWMutex
+	conns map[*gws.Conn]bool
+}
+
+func (r *room) OnOpen(c *gws.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns[c] = true
+}
+
+func (r *room) OnClose(c *gws.Conn, _ error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, c)
+}
+
+func (r *room) OnMessage(_ *gws.Conn, m *gws.Message) {
+	b := gws.NewBroadcaster(m.Opcode, append([]byte(nil), m.Bytes()...))
+	defer b.Close()
+	m.Close()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for c := range r.conns {
+		_ = b.Broadcast(c)
+	}
+}
+
 func main() {
+	all := flag.Bool("all", false, "send what comes to all")
 	peer.Main(func(o *peer.Options) *peer.Peer {
 		d := gws.PermessageDeflate{
 			Enabled:               o.Deflate != "",
@@ -32,7 +66,11 @@ func main() {
 		}
 		return &peer.Peer{
 			Serve: func(addr string) error {
-				s := gws.NewServer(&echo{message: func([]byte) bool { return true }}, &gws.ServerOption{
+				var h gws.Event = &echo{message: func([]byte) bool { return true }}
+				if *all {
+					h = &room{conns: make(map[*gws.Conn]bool)}
+				}
+				s := gws.NewServer(h, &gws.ServerOption{
 					CheckUtf8Enabled: true, Recovery: gws.Recovery, PermessageDeflate: d,
 					ReadMaxPayloadSize: peer.MaxMessage, WriteMaxPayloadSize: peer.MaxMessage,
 				})
