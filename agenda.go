@@ -110,21 +110,37 @@ func (a *agenda) setLocked() {
 	}
 }
 
-// ring is what the timer calls: it starts a tick for each connection that is due,
-// in a goroutine of its own, because a Stream may block. It may come too early. A
-// connection is not entered again before its tick has ended.
+// ring is what the timer calls: a tick for each connection that is due, in a goroutine
+// of its own where the Stream may block. It may come too early. A connection is not
+// entered again before its tick has ended.
 func (a *agenda) ring() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.due = noInstant
-	for now := a.now(); len(a.entries) > 0 && a.entries[0].at <= now; {
-		c := a.entries[0].c
-		a.removeLocked(0)
-		c.clock.place = ticking
-		c.clock.wake.Store(int64(noInstant)) // before the tick looks at anything: see Conn.arm
-		go c.tick()
+	var parked [64]*Conn // whose streams never block
+	for more := true; more; {
+		n := 0
+		a.mu.Lock()
+		a.due = noInstant
+		now := a.now()
+		for more = false; !more && len(a.entries) > 0 && a.entries[0].at <= now; more = n == len(parked) {
+			c := a.entries[0].c
+			a.removeLocked(0)
+			c.clock.place = ticking
+			c.clock.wake.Store(int64(noInstant)) // before the tick looks at anything: see Conn.arm
+			if c.parked != nil {
+				parked[n] = c
+				n++
+			} else {
+				go c.tick()
+			}
+		}
+		if !more {
+			a.setLocked()
+		}
+		a.mu.Unlock()
+		for _, c := range parked[:n] {
+			c.tick()
+		}
+		clear(parked[:n])
 	}
-	a.setLocked()
 }
 
 // ticked follows a tick.

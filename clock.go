@@ -79,7 +79,7 @@ func (c *Conn) beginEnding() {
 	}
 }
 
-// tick is what the agenda calls, in a goroutine of its own.
+// tick is what the agenda calls, in a goroutine of its own if the stream may block.
 func (c *Conn) tick() {
 	defer c.agenda.ticked(c)
 	now := c.now()
