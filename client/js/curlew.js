@@ -1204,7 +1204,6 @@ export class Client {
 class Shared {
   transport = ''
   #id = unique()
-  #name
   #channel
   #here = false // the leader can see it
   #leader = '' // the one that has heard us: only that one counts
@@ -1214,13 +1213,13 @@ class Shared {
   #hide = () => this.#end(1006)
 
   constructor(url, protocol, options) {
-    const { locks } = navigator
-    const name = this.#name = `curlew ${url.href} ${options.share}`
+    const { locks } = navigator, { signal } = this.#over
+    const name = `curlew ${url.href} ${options.share}`
     this.#channel = new BroadcastChannel(name)
     this.#channel.onmessage = ({ data }) => this.#hear(data)
     globalThis.addEventListener?.('pagehide', this.#hide)
     const lead = () => {
-      if (this.#over.signal.aborted) return
+      if (signal.aborted) return
       if (this.#leader) { // it is gone, or it was this one, and its lock is stolen
         this.#end(1006)
         return
@@ -1233,12 +1232,12 @@ class Shared {
       this.#here = true
       this.#post({ open: true })
     }
-    locks.request(`${name} ${this.#id}`, () => {
+    locks.request(`${name} ${this.#id}`, { signal }, () => {
       ask()
-      return new Promise((release) => this.#over.signal.addEventListener('abort', release))
+      return signal.aborted || new Promise((release) => signal.addEventListener('abort', release))
     }).catch(ask)
     // Where nobody may have locks, as in a page of no origin, everybody leads.
-    locks.request(name, { signal: this.#over.signal }, lead).catch(lead)
+    locks.request(name, { signal }, lead).catch(lead)
     // A leader that is stuck is one no more.
     this.#timer = setTimeout(() => locks.request(name, { steal: true }, lead).catch(lead), GRACE)
   }
@@ -1268,7 +1267,7 @@ class Shared {
   }
 
   #hear({ by, to, leads, heard, opened, text, closed }) {
-    if (leads && this.#leader) this.#end(1006)
+    if (leads && this.#leader) this.#end(1006) // ours is stuck, or gone
     else if (leads && this.#here) this.#post({ open: true })
     if (heard && to === this.#id) {
       this.#leader ||= by
