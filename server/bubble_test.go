@@ -25,7 +25,8 @@ type bubble struct {
 	t       *testing.T
 	server  *server.Server
 	network *wstest.Network
-	last    *wstest.End // the server's side of the connection that was made last
+	last    *wstest.End   // the server's side of the connection that was made last
+	over    chan struct{} // closed when Serve has returned
 }
 
 // withTLS is a listener with TLS, in the place of that of a bubble, whose folder has a
@@ -37,7 +38,7 @@ const withTLS = "listen: 'https://site:443', tls: { certificate: 'site.pem', key
 func inBubble(t *testing.T, dir, text string, more map[string]route.Constructor, f func(t *testing.T, b *bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{t: t}
+		b := &bubble{t: t, over: make(chan struct{})}
 		b.network = wstest.NewNetwork(&wstest.NetworkOptions{Dialed: func(_, server *wstest.End) { b.last = server }})
 		handlers := basic()
 		var names []string
@@ -62,13 +63,15 @@ func inBubble(t *testing.T, dir, text string, more map[string]route.Constructor,
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- b.server.Serve(ctx) }()
-		defer func() {
-			stop()
-			if err := <-ended; err != nil {
+		go func() {
+			defer close(b.over)
+			if err := b.server.Serve(ctx); err != nil {
 				t.Error(err)
 			}
+		}()
+		defer func() {
+			stop()
+			<-b.over
 			time.Sleep(time.Hour) // what waits for the end of a connection has seen it
 		}()
 		f(t, b)

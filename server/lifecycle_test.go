@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"curlew.example/curlew"
@@ -80,9 +81,8 @@ func TestDrain(t *testing.T) {
 // A handshake that is under way when the server stops is answered, and its
 // connection is closed before the server is done, however slow the peer.
 func TestDrainWaitsForHandshakes(t *testing.T) {
-	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	r := start(t, `{ @plain, timeouts: { close: '300 ms' }, routes: [{ handler: 'late' }] }`, map[string]route.Constructor{
+	var entered, release chan struct{}
+	inBubble(t, "", `timeouts: { close: '300 ms' }, routes: [{ handler: 'late' }]`, map[string]route.Constructor{
 		"late": func(_ *site.Route, ws route.Endpoint) (http.Handler, error) {
 			return ws(func(*http.Request) (*curlew.Events, error) {
 				close(entered)
@@ -90,26 +90,27 @@ func TestDrainWaitsForHandshakes(t *testing.T) {
 				return nil, nil
 			}), nil
 		},
-	})
-	go func() {
-		<-entered
-		r.stop()
-		for { // until it accepts no more
-			c, err := net.Dial("tcp", strings.TrimPrefix(r.url(), "http://"))
-			if err != nil {
-				break
+	}, func(t *testing.T, b *bubble) {
+		entered, release = make(chan struct{}), make(chan struct{})
+		go func() {
+			<-entered
+			b.server.Close()
+			synctest.Wait()
+			if c, err := b.network.DialContext(context.Background(), "tcp", "site:80"); err == nil {
+				c.Close()
+				t.Error("still listening")
 			}
-			c.Close()
+			close(release)
+		}()
+		p, _ := wstest.Open(t, b.connect(), "/", http.Header{})
+		began := time.Now()
+		p.WantClose("the end", curlew.GoingAway, "server is stopping")
+		<-b.over // which no answer of the peer's makes come sooner
+		onTime(t, "the end", began, 300*time.Millisecond)
+		if n := server.Open(b.server); n > 0 {
+			t.Errorf("%d WebSockets are open after the end", n)
 		}
-		close(release)
-	}()
-	p, _ := wstest.Open(t, r.connect(), "/", http.Header{})
-	p.WantClose("the end", curlew.GoingAway, "server is stopping")
-	err := <-r.ended // which no answer of the peer's makes come sooner
-	r.ended <- err
-	if n := server.Open(r.Server); n > 0 {
-		t.Errorf("%d WebSockets are open after the end", n)
-	}
+	})
 }
 
 // A peer that does not answer the Close does not hold the drain up for longer
