@@ -119,7 +119,13 @@ export class Client {
    * if the answer was lost and the connection stayed away so long that nobody can tell.
    */
   publish(channel: string, data: any, options?: { key?: string; dedupe?: string }): Promise<Position>
-  history<T = any>(channel: string, options?: { since?: Position; limit?: number; reverse?: boolean }): Promise<{ messages: Message<T>[]; position: Position; lost?: boolean }>
+  /**
+   * What was said, from since on or from the beginning. lost: not all of it is there any
+   * more. more: it did not fit in one answer; position is that of the last message, from
+   * which to ask on (but in reverse). Without, position is that of the channel. In any
+   * case what is subscribed with since: position goes on where messages end.
+   */
+  history<T = any>(channel: string, options?: { since?: Position; limit?: number; reverse?: boolean }): Promise<{ messages: Message<T>[]; position: Position; lost?: boolean; more?: boolean }>
   presence(channel: string): Promise<Member[]>
   /** Drops the connection, also that of the tabs that share it, and makes another one at once. */
   reconnect(): void

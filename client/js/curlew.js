@@ -904,7 +904,7 @@ export class Client {
     return this.#ask({ publish: body }, true).then((a) => a.published)
   }
 
-  // history resolves to { messages, position, lost }. Options: since, limit, reverse.
+  // history resolves to { messages, position, lost, more }. Options: since, limit, reverse.
   history(channel, options = {}) {
     return this.#ask({ history: { channel, ...options } }).then(({ history: h }) => ({ ...h, messages: h.messages.map(received) }))
   }

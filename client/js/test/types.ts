@@ -24,5 +24,6 @@ const sub = hub.subscribe<{ text: string }>('room:1', {
 const at: Position | null = sub.position
 hub.publish('room:1', { text: 'x' }, { key: 'k' }).then((p: Position) => p.offset)
 hub.history('room:1', { since: at ?? undefined, limit: 1 }).then(({ messages, lost }) => lost || messages.length)
+hub.history('room:1').then(({ more }) => more === true)
 // @ts-expect-error
 hub.publish()
