@@ -63,7 +63,9 @@ func (c *Conn) takeIntake() *intake {
 	if c.in.intake == nil {
 		c.in.intake = intakePool.Get().(*intake)
 		c.in.intake.decoder = core.NewDecoder(&c.terms.decoder)
-		c.in.intake.meter = newMeter(c.set, c.now())
+		if c.set.metered() {
+			c.in.intake.meter = newMeter(c.set, c.now())
+		}
 	}
 	return c.in.intake
 }

@@ -25,11 +25,10 @@ type meter struct {
 // A bucket of rate 0 is none.
 type bucket struct{ rate, has float64 }
 
-// newMeter returns nil if there is nothing to be metered.
+// metered reports whether there is something to be metered.
+func (s *settings) metered() bool { return s.messagesPerSecond != 0 || s.bytesPerSecond != 0 }
+
 func newMeter(set *settings, now time.Duration) *meter {
-	if set.messagesPerSecond == 0 && set.bytesPerSecond == 0 {
-		return nil
-	}
 	m := &meter{last: now}
 	m.messages = bucket{float64(set.messagesPerSecond), float64(set.messagesPerSecond)}
 	m.bytes = bucket{float64(set.bytesPerSecond), float64(set.bytesPerSecond)}
