@@ -17,6 +17,7 @@ import (
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/hub/proto"
+	"curlew.example/curlew/wstest"
 )
 
 // TestDeafSubscribers: of many subscribers over real sockets some never read.
@@ -46,7 +47,7 @@ func TestDeafSubscribers(t *testing.T) {
 				w := newCrowd(t, row.when)
 				defer w.end()
 				for range row.deaf {
-					w.join(false)
+					w.deaf()
 				}
 				before := allocated()
 				for i := range row.behind {
@@ -59,7 +60,7 @@ func TestDeafSubscribers(t *testing.T) {
 					t.Errorf("%d bytes for those who are deaf", grown)
 				}
 				for range subscribers - row.deaf {
-					w.join(true)
+					w.join()
 				}
 				var slowest time.Duration
 				for i := range messages {
@@ -106,6 +107,7 @@ type crowd struct {
 	url   string
 	end   func()
 	conns []*curlew.Conn
+	deafs []net.Conn
 	done  sync.WaitGroup
 	laps  chan bool     // one for each lap of messages that somebody has read
 	lost  chan struct{} // closed when somebody who reads has lost his connection
@@ -125,7 +127,6 @@ func newCrowd(t *testing.T, when WhenSlow) *crowd {
 		t.Fatal(err)
 	}
 	w := &crowd{t: t, hub: h, laps: make(chan bool, 1000), lost: make(chan struct{}), url: "ws://" + l.Addr().String() + "/"}
-	before := runtime.NumGoroutine()
 	o := &curlew.Options{SendQueue: 32 << 10, WriteTimeout: time.Hour, PingInterval: -1, InactivityTimeout: -1} // the deaf ones stay
 	srv := &http.Server{Handler: h.Handler(&HandlerOptions{Conn: o}), ConnState: func(c net.Conn, s http.ConnState) {
 		if s == http.StateNew {
@@ -137,47 +138,55 @@ func newCrowd(t *testing.T, when WhenSlow) *crowd {
 		for _, c := range w.conns {
 			c.Abort(nil)
 		}
+		for _, c := range w.deafs {
+			c.Close()
+		}
 		h.Close()
 		srv.Close()
 		for _, c := range w.conns {
 			<-c.Done()
 		}
-		for runtime.NumGoroutine() > before { // until the hub's ends are gone, with their memory
-			<-time.After(time.Millisecond)
-		}
 	}
 	return w
 }
 
-// join adds a subscriber, who reads or not.
-func (w *crowd) join(reads bool) {
+// hello is what subscribers say.
+const hello = `[{"id":1,"hello":{}},{"id":2,"subscribe":{"channel":"c"}}]`
+
+// deaf adds a subscriber who reads its answers and no more: nothing of it does, as a
+// Conn reads ahead to answer pings.
+func (w *crowd) deaf() {
+	conn, err := net.Dial("tcp", strings.Trim(w.url, "ws:/"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.deafs = append(w.deafs, conn)
+	conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+	p, _ := wstest.Open(w.t, conn, "/", http.Header{"Sec-Websocket-Protocol": {proto.Subprotocol}})
+	p.Send(wstest.Text(hello))
+	p.Next("hello")
+	p.Next("subscribed")
+}
+
+// join adds a subscriber who reads.
+func (w *crowd) join() {
 	ctx := context.Background()
-	c, err := curlew.Dial(ctx, w.url, &curlew.DialOptions{
-		Options: curlew.Options{Subprotocols: []string{proto.Subprotocol}, InactivityTimeout: -1, PingInterval: -1, WriteTimeout: time.Hour},
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			var d net.Dialer
-			conn, err := d.DialContext(ctx, network, addr)
-			if err == nil && !reads {
-				conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-			}
-			return conn, err
-		},
-	})
+	c, err := curlew.Dial(ctx, w.url, &curlew.DialOptions{Options: curlew.Options{
+		Subprotocols: []string{proto.Subprotocol}, InactivityTimeout: -1, PingInterval: -1, WriteTimeout: time.Hour,
+	}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.conns = append(w.conns, c)
-	c.Write(ctx, curlew.Text, []byte(`[{"id":1,"hello":{}},{"id":2,"subscribe":{"channel":"c"}}]`))
+	c.Write(ctx, curlew.Text, []byte(hello))
 	var p []byte
 	for range 2 {
 		if _, p, err = c.Read(ctx, p[:0]); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	if reads {
-		last := field(p, "offset")
-		w.done.Go(func() { w.listen(c, last) })
-	}
+	last := field(p, "offset")
+	w.done.Go(func() { w.listen(c, last) })
 }
 
 // listen reads all that is published behind an offset.
