@@ -131,6 +131,21 @@ func TestExpiryLooks(t *testing.T) {
 		if due != channels/1000 {
 			t.Errorf("%d are due", due)
 		}
+		// Of the others the messages are old now: whoever looks at one forgets it.
+		others := func(f func(st *stream)) {
+			for i := range b.shards {
+				sh := &b.shards[i]
+				sh.mu.Lock()
+				for _, st := range sh.streams {
+					if st.mu.Lock(); st.age != time.Second {
+						f(st)
+					}
+					st.mu.Unlock()
+				}
+				sh.mu.Unlock()
+			}
+		}
+		others(func(st *stream) { st.age = 1 })
 		kept := func() (n int) {
 			for i := range b.shards {
 				b.shards[i].mu.Lock()
@@ -143,6 +158,12 @@ func TestExpiryLooks(t *testing.T) {
 		if n := kept(); n != channels-channels/1000 {
 			t.Errorf("%d are kept", n)
 		}
+		others(func(st *stream) {
+			if len(st.kept) != 1 {
+				t.Errorf("%s was looked at", st.name)
+			}
+			st.age = time.Hour
+		})
 		<-time.After(time.Hour + 2*linger)
 		if n := kept(); n != 0 {
 			t.Errorf("%d are kept in the end", n)
