@@ -116,16 +116,14 @@ func TestDrainWaitsForHandshakes(t *testing.T) {
 // A peer that does not answer the Close does not hold the drain up for longer
 // than the time of a close.
 func TestDrainDropsWhoStays(t *testing.T) {
-	t.Parallel()
-	r := start(t, `{ @plain, timeouts: { drain: '1 ms', close: '50 ms' }, routes: [{ handler: 'echo' }] }`, nil)
-	p, _ := wstest.Open(t, r.connect(), "/", nil)
-	r.stop()
-	p.Want("the server's close", wstest.Close(curlew.GoingAway, "server is stopping"))
-	err := <-r.ended
-	r.ended <- err
-	if err != nil {
-		t.Error(err)
-	}
+	inBubble(t, "", `timeouts: { drain: '1 ms', close: '5 s' }, routes: [{ handler: 'echo' }]`, nil, func(t *testing.T, b *bubble) {
+		p, _ := b.peer("/")
+		began := time.Now()
+		b.server.Close()
+		p.Want("the server's close", wstest.Close(curlew.GoingAway, "server is stopping"))
+		<-b.over
+		onTime(t, "the end", began, 5*time.Second)
+	})
 }
 
 func TestCloseWithoutServe(t *testing.T) {
