@@ -339,6 +339,14 @@ func TestStale(t *testing.T) {
 	if l.event(l, ev); turns != 1 {
 		t.Error("an event was acted on whose Desc is gone")
 	}
+	s.slots.chunks.Store(nil) // the set was over, and began anew
+	for range 2 {
+		if l.event(l, ev); turns != 1 {
+			t.Error("an event was acted on whose slot is gone")
+		}
+		s.slots.put(0, nil)
+		ev.Fd = int32(len(chunk{}))
+	}
 }
 
 // TestWake: Wake makes a turn, of a Desc that is gone too, and ends a Wait.
@@ -445,6 +453,11 @@ func TestNothingLeft(t *testing.T) {
 			peers[i].Close()
 		}
 		eventually(t, "the sets are gone", over)
+		for _, s := range sets.all {
+			if s.current.Load() != nil || s.taker.Load() != nil {
+				t.Error("a set that is over remembers something")
+			}
+		}
 		if n := count(); i == 0 {
 			before = n
 		} else if n > before {

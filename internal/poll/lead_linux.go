@@ -3,6 +3,7 @@ package poll
 import (
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -53,7 +54,7 @@ func (s *set) beginLocked() bool {
 	s.free = nil
 	w := idle(s.word.Load()) + oneEpoch
 	s.word.Store(w)
-	go s.lead(s.file, w)
+	go s.lead(s.file, w, nil)
 	return true
 }
 
@@ -89,7 +90,7 @@ func (s *set) usurp(w uint64) {
 		s.file = old
 		return
 	}
-	go s.lead(s.file, next)
+	go s.lead(s.file, next, s.taker.Load())
 }
 
 // Yield is called before something that may take long, inside of Ready: others
@@ -109,11 +110,10 @@ type leader struct {
 	set    *set
 	w      uint64 // what it has set word to
 	events [maxEvents + maxRedo]syscall.EpollEvent
-	redone [maxRedo]*Desc // of these events
-	redo   []*Desc        // whose turn goes on
-	turn   *Desc          // whose turn it is
-	since  int            // events since it let others run
-	now    int64          // when the last turn ended, or these events were taken
+	redone []*Desc // of these events
+	turn   *Desc   // whose turn it is
+	since  int     // events since it let others run
+	now    int64   // when the last turn ended, or these events were taken
 }
 
 const (
@@ -121,37 +121,78 @@ const (
 	maxRedo   = 64
 )
 
-func (s *set) lead(f *os.File, w uint64) {
+// lead is the leader that waits in f and has set word to w. If events are being
+// handled, taker has taken them.
+func (s *set) lead(f *os.File, w uint64, taker *leader) {
 	l := &leader{set: s, w: w, now: clock()}
 	orderly := false
 	defer func() {
 		f.Close()
+		s.standBack()
 		if !orderly { // runtime.Goexit in a callback
 			go l.turn.run()
-			l.standBack()
 			s.usurp(l.w)
 		}
 	}()
+	if n, pos := place(w); n == 0 || l.batch(taker, n, pos) {
+		l.wait(f)
+	}
+	orderly = true
+}
+
+// wait waits for events and handles them, as long as it leads.
+func (l *leader) wait(f *os.File) {
 	rc, err := f.SyscallConn()
 	for over := false; err == nil && !over; {
 		err = rc.Read(func(fd uintptr) bool {
 			over = !l.work(int(fd))
 			return over
 		})
-		if err != nil && !over && !s.over(f) {
+		if err != nil && !over && !l.set.over(f) {
 			err = nil
 		}
 	}
-	l.standBack()
-	orderly = true
 }
 
-// standBack is called by who leads no more: turns that go on get goroutines.
-func (l *leader) standBack() {
-	for _, d := range l.redo {
+// redos are Descs whose turn goes on, for whoever leads next.
+type redos struct {
+	n     atomic.Int32 // of descs
+	mu    sync.Mutex
+	descs []*Desc
+}
+
+// put reports false if there are too many.
+func (r *redos) put(d *Desc) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.descs) == maxRedo {
+		return false
+	}
+	r.descs = append(r.descs, d)
+	r.n.Store(int32(len(r.descs)))
+	return true
+}
+
+// take appends all of them to to.
+func (r *redos) take(to []*Desc) []*Desc {
+	if r.n.Load() == 0 {
+		return to
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to = append(to, r.descs...)
+	clear(r.descs)
+	r.descs = r.descs[:0]
+	r.n.Store(0)
+	return to
+}
+
+// standBack is called by who leads no more: what it has put among the redos after
+// another had taken the lead may be overlooked there, and gets a goroutine.
+func (s *set) standBack() {
+	for _, d := range s.redos.take(nil) {
 		go d.run()
 	}
-	l.redo = nil
 }
 
 // over ends a set without Descs.
@@ -165,6 +206,8 @@ func (s *set) over(f *os.File) bool {
 	syscall.Close(s.ep)
 	s.ep, s.file = -1, nil
 	s.slots.chunks.Store(nil)
+	s.taker.Store(nil) // these two hold what is gone
+	s.current.Store(nil)
 	return true
 }
 
@@ -173,10 +216,6 @@ const few = 4
 
 // work handles what there is and reports whether the leader still is one.
 func (l *leader) work(fd int) bool {
-	watch()
-	if n, pos := place(l.w); n > 0 && !l.batch(l.set.taker.Load(), n, pos) {
-		return false
-	}
 	for {
 		n := l.take(fd)
 		if n == 0 {
@@ -188,7 +227,7 @@ func (l *leader) work(fd int) bool {
 		if !l.batch(l, n, -1) {
 			return false
 		}
-		if n < few && len(l.redo) == 0 {
+		if n < few && l.set.redos.n.Load() == 0 {
 			return true
 		}
 		if l.since += n; l.since >= breath {
@@ -208,13 +247,12 @@ const redone = 0x400 // EPOLLMSG, which does not exist
 func (l *leader) take(fd int) int {
 	n, _ := epollWait(fd, l.events[:maxEvents])
 	n = max(n, 0)
-	for i, d := range l.redo {
+	clear(l.redone)
+	l.redone = l.set.redos.take(l.redone[:0])
+	for i := range l.redone {
 		l.events[n] = syscall.EpollEvent{Events: redone, Fd: int32(i)}
-		l.redone[i] = d
 		n++
 	}
-	clear(l.redo)
-	l.redo = l.redo[:0]
 	return n
 }
 
@@ -222,7 +260,6 @@ func (l *leader) take(fd int) int {
 // if another leads now.
 func (l *leader) batch(taker *leader, n, pos int) bool {
 	for pos++; pos < n; pos++ {
-		ev := taker.events[pos]
 		w := l.w + 1
 		if pos == 0 {
 			w = batch(l.w, n)
@@ -230,12 +267,8 @@ func (l *leader) batch(taker *leader, n, pos int) bool {
 		if !l.step(w) {
 			return false
 		}
-		d, more := l.event(taker, &ev)
-		switch {
-		case !more:
-		case len(l.redo) < maxRedo:
-			l.redo = append(l.redo, d)
-		default:
+		watch() // behind the step: see watchman
+		if d, more := l.event(taker, &taker.events[pos]); more && !l.set.redos.put(d) {
 			go d.run()
 		}
 	}

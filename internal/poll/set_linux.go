@@ -23,6 +23,7 @@ type set struct {
 
 	slots   slots
 	flushes flushes
+	redos   redos
 
 	word    atomic.Uint64          // where the leader stands, see leader
 	taker   atomic.Pointer[leader] // who took the events that are being handled
@@ -39,7 +40,12 @@ type chunk [256]atomic.Pointer[Desc]
 
 // at returns the Desc of a slot, nil if it is gone.
 func (s *slots) at(i uint32) *Desc {
-	return (*s.chunks.Load())[i/uint32(len(chunk{}))][i%uint32(len(chunk{}))].Load()
+	const n = uint32(len(chunk{}))
+	all := s.chunks.Load()
+	if all == nil || int(i/n) >= len(*all) { // the set was over meanwhile
+		return nil
+	}
+	return (*all)[i/n][i%n].Load()
 }
 
 func (s *slots) put(i uint32, d *Desc) {
