@@ -23,7 +23,6 @@ type parked struct {
 	waits errParked // 0: nothing but bytes
 	held  bool      // and the pump was lent for so long
 	fresh bool      // Open was not called yet
-	over  bool      // the last event was called
 
 	waited  bool // the last recv was the first for a while; of the pump's holder
 	retired bool // the pump is gone, the stream is to be ended; outbound.mu guards it
@@ -117,10 +116,8 @@ func (p *parked) Ready() {
 
 // last calls the last events. The connection has ended.
 func (p *parked) last() {
-	p.guarded((*driver).end)
-	p.over = true
-	p.c.leave()
-	p.farewell()
+	defer p.farewell()
+	p.driver.last()
 }
 
 // recv receives what is there.

@@ -117,8 +117,14 @@ func (d *driver) goOn(err error) {
 		return
 	}
 	<-d.c.Done()
+	d.last()
+}
+
+// last calls the last events and lets go of the connection, which has ended.
+func (d *driver) last() {
+	d.over = true
+	defer d.c.leave() // also after runtime.Goexit
 	d.guarded((*driver).end)
-	d.c.leave()
 }
 
 func (d *driver) works() error { return d.work(context.Background()) }
@@ -164,6 +170,9 @@ func (d *driver) guarded(f func(*driver) error) (err error) {
 		err = errPanic
 		d.c.close(&CloseError{Code: InternalError, Err: err})
 		d.c.pumpAway()
+		if v == nil {
+			d.exited()
+		}
 		if v == nil || v == http.ErrAbortHandler {
 			return
 		}
@@ -176,4 +185,14 @@ func (d *driver) guarded(f func(*driver) error) (err error) {
 	err = f(d)
 	returned = true
 	return err
+}
+
+// exited has what is left, the end, called by another goroutine than this one, which
+// a callback has ended.
+func (d *driver) exited() {
+	if p := d.c.parked; p != nil {
+		p.waits = errEnding // the engine goes on with the turn
+	} else if !d.over {
+		go d.goOn(errPanic)
+	}
 }

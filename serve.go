@@ -64,6 +64,7 @@ type driver struct {
 	ev *Events
 
 	returned bool // of Serve: no callback has panicked
+	over     bool // of Handle: the last event was called, or is being called
 	corked   bool
 	preserve bool     // this frame is handed on as it came
 	inFrame  bool     // whose end has not come

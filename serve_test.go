@@ -2,7 +2,6 @@ package curlew_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -207,17 +206,52 @@ func TestServePreserveSwitched(t *testing.T) {
 }
 
 // TestHandleGoexit: a callback that ends its goroutine, as t.FailNow does, ends
-// the connection and leaves nothing behind.
+// the connection and leaves nothing behind. Close is called all the same.
 func TestHandleGoexit(t *testing.T) {
-	s := &subject{t: t, d: byHandle, ended: make(chan struct{})}
-	ours, peers := wstest.NewLink(nil)
-	s.handleWith(ours, peers, nil, &curlew.Events{Message: func(*curlew.Conn, curlew.Type, []byte) { runtime.Goexit() }})
-	s.p.Send(wstest.Text("x"))
-	s.p.WantClose("for it", 1011, wstest.AnyReason)
-	s.p.Close()
-	wait(t, "the end", s.c.Done())
-	var e *curlew.CloseError
-	if !errors.As(s.c.Err(), &e) || e.Code != 1011 || e.Remote {
-		t.Errorf("ended by %v", s.c.Err())
+	for _, where := range []string{"Open", "Message", "Error", "Close"} {
+		each(t, []kind{memory, overTCP}, func(t *testing.T, k kind, d driver) {
+			if d != byHandle && d != byGoroutine {
+				return
+			}
+			t.Log(where)
+			at := func(here string) {
+				if here == where {
+					runtime.Goexit()
+				}
+			}
+			closed := make(chan *curlew.CloseError, 100)
+			s := &subject{t: t, d: d}
+			ours, peers := k.open(t, curlew.Server)
+			s.handleWith(ours, peers, &curlew.Options{GoroutinePerConn: d == byGoroutine}, &curlew.Events{
+				Open:    func(*curlew.Conn) { at("Open") },
+				Message: func(c *curlew.Conn, _ curlew.Type, _ []byte) { at("Message"); c.Close(1011, "") },
+				Error:   func(*curlew.Conn, error) { at("Error") },
+				Close:   func(_ *curlew.Conn, e *curlew.CloseError) { closed <- e; at("Close") },
+			})
+			code := curlew.Code(1011)
+			if where == "Error" {
+				code = 1002
+				s.p.Send(wstest.Text("a broken rule").Reserved(7))
+			} else if where != "Open" {
+				s.p.Send(wstest.Text("x"))
+			}
+			s.p.WantClose("for it", code, wstest.AnyReason)
+			s.p.Send(wstest.Close(code, ""))
+			s.p.WantEOF("at the end")
+			s.p.Close()
+			wait(t, "the end", s.c.Done())
+			select {
+			case e := <-closed:
+				if e != s.c.Err() || e.Code != code || e.Remote {
+					t.Errorf("Close was told %v, Err is %v", e, s.c.Err())
+				}
+			case <-time.After(20 * time.Second): // only so that a bug ends
+				t.Error("Close was not called")
+			}
+			s.c.Abort(nil)
+			if len(closed) > 0 {
+				t.Error("Close was called again")
+			}
+		})
 	}
 }

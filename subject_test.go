@@ -263,7 +263,13 @@ func (s *subject) handle(ours, peers net.Conn, o *curlew.Options) {
 func (s *subject) handleWith(ours, peers net.Conn, o *curlew.Options, ev *curlew.Events) {
 	s.t.Helper()
 	opened := make(chan *curlew.Conn, 1)
-	ev.Open = func(c *curlew.Conn) { opened <- c }
+	open := ev.Open
+	ev.Open = func(c *curlew.Conn) {
+		opened <- c
+		if open != nil {
+			open(c)
+		}
+	}
 	l := &onlyListener{conn: ours, closed: make(chan struct{})}
 	srv := &http.Server{Handler: curlew.Handle(o, func(*http.Request) (*curlew.Events, error) { return ev, nil })}
 	s.t.Cleanup(func() { srv.Close() })
