@@ -44,27 +44,37 @@ func (e errParked) Error() string {
 // park has the engine wait for the connection, which was not started yet. It reports
 // false, and has done nothing, if that cannot be.
 func (h *eventHandler) park(c *Conn, ev *Events) bool {
+	p := h.attach(c, ev)
+	if p == nil {
+		return false
+	}
+	if p.fresh {
+		p.desc.Begin()
+	} else {
+		p.desc.Rest()
+	}
+	return true
+}
+
+// attach gives the connection to the engine, for which it has the first turn now, or
+// returns nil.
+func (h *eventHandler) attach(c *Conn, ev *Events) *parked {
 	nc, ok := c.stream.(net.Conn)
 	if !ok || c.set.goroutine {
-		return false
+		return nil
 	}
-	p := &parked{driver: driver{c: c, ev: ev}, fresh: true}
+	p := &parked{driver: driver{c: c, ev: ev}}
 	if !p.desc.Attach(nc, &h.group, p) {
-		return false
+		return nil
 	}
+	p.fresh = ev.Open != nil || c.in.intake != nil
 	c.stream, c.fd, c.parked = &p.desc, nil, p
 	c.in.drained = true
 	c.in.reading.Store(true)
 	c.in.pump.Store(pumpHeld)
 	c.in.reader.mine = true
 	c.startClock(never)
-	if ev.Open == nil && c.in.intake == nil {
-		p.fresh = false
-		p.desc.Rest()
-	} else {
-		p.desc.Begin()
-	}
-	return true
+	return p
 }
 
 // turnReads is how often a turn reads before others come.
@@ -83,7 +93,7 @@ func (p *parked) Ready() {
 			p.last()
 		}
 		return
-	case p.waits == errStalled && c.awaits():
+	case p.waits == errStalled && c.awaits() || p.waits == errPaused && p.pauses():
 		return
 	case p.waits != 0:
 		p.waits = 0
@@ -158,6 +168,11 @@ func (p *parked) uncorked() error {
 		c.flushOn()
 	}
 	return errStalled
+}
+
+// pauses reports whether a Pause is in force and leaves nothing to do.
+func (p *parked) pauses() bool {
+	return p.c.in.paused.Load() != nil && !p.c.ended() && !p.writableDue()
 }
 
 // awaits reports whether the turn is to wait until more is written.

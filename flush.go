@@ -377,7 +377,7 @@ func (c *Conn) write(p *[]byte, try bool) error {
 		*p = (*p)[n:]
 		if len(*p) == 0 || err != nil {
 			writing.Store(0)
-		} else { // until Room
+		} else if n > 0 || writing.Load() == 0 { // until Room
 			now := c.now()
 			writing.Store(int64(now) | 1)
 			c.arm(now + c.set.write)
