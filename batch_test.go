@@ -3,6 +3,9 @@ package curlew
 import (
 	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -80,4 +83,47 @@ func TestFanoutShrinks(t *testing.T) {
 	if len(f.all) != 0 || cap(f.all) > spare {
 		t.Errorf("%d members, room for %d", len(f.all), cap(f.all))
 	}
+}
+
+// TestPreparedOnce: a message is framed and compressed once, however many get it.
+func TestPreparedOnce(t *testing.T) {
+	const members = 50
+	o := Options{Compression: &Compression{MinSize: -1}}
+	opened := make(chan *Conn, members)
+	srv := httptest.NewServer(Handle(&o, func(*http.Request) (*Events, error) {
+		return &Events{Open: func(c *Conn) { opened <- c }}, nil
+	}))
+	defer srv.Close()
+	text := strings.Repeat("again and ", 100)
+	m := Prepare(Text, []byte(text))
+	var f Fanout[*seatedConn]
+	var clients []*Conn
+	for range members {
+		c, err := Dial(t.Context(), "ws"+strings.TrimPrefix(srv.URL, "http"), &DialOptions{Options: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { c.Abort(nil); <-c.Done() }()
+		clients = append(clients, c)
+		f.Add(&seatedConn{conn: <-opened})
+	}
+	for range 3 {
+		for s, b := range f.All() {
+			b.Send(s.conn, m)
+		}
+		for _, c := range clients {
+			if _, p, err := c.Read(t.Context(), nil); err != nil || string(p) != text {
+				t.Fatalf("%.20q, %v", p, err)
+			}
+		}
+	}
+	all := *m.encodings.Load()
+	if len(all) != 1 || all[0].parameters.bits == 0 || len(all[0].wire) > len(text)/4 {
+		t.Errorf("%d encodings, the first %+v of %d bytes", len(all), all[0].parameters, len(all[0].wire))
+	}
+}
+
+type seatedConn struct {
+	Seat
+	conn *Conn
 }
