@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -170,6 +171,13 @@ func TestAttachFails(t *testing.T) {
 	if o := new(owner); o.Attach(ours, new(Group), o) {
 		t.Error("a closed connection was attached")
 	}
+	synctest.Test(t, func(t *testing.T) {
+		ours, _ := pair(t)
+		if o := new(owner); o.Attach(ours, new(Group), o) {
+			t.Error("a connection in a bubble was attached")
+		}
+		ours.Close()
+	})
 }
 
 // TestBlocked: Room is called once for each Blocked, as soon as there is room, and all
