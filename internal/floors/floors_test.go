@@ -67,7 +67,7 @@ var rules = []rule{
 
 	// Only tests live here.
 	{dir: "internal/floors"}, {dir: "internal/testenv"}, {dir: "internal/docs"}, {dir: "internal/modpath"}, {dir: "internal/rows"},
-	{dir: "server/e2e"}, {dir: "server/interop"}, {dir: "server/internal/thirdparty"},
+	{dir: "server/e2e"}, {dir: "server/interop"}, {dir: "server/internal/proxies", own: "internal/testenv"}, {dir: "server/internal/thirdparty"},
 }
 
 // testsOf is what test files may import besides what their package may.

@@ -2,50 +2,19 @@ package interop
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"curlew.example/curlew"
 	"curlew.example/curlew/fallback"
-	"curlew.example/curlew/internal/testenv"
+	"curlew.example/curlew/server/internal/proxies"
 )
-
-// nginxConf is as short as such files get, what is not said is nginx's default: no
-// upgrade passes, we are asked anew each time, and answers are held back unless they
-// ask not to be.
-const nginxConf = `daemon off; worker_processes 1; pid %[1]s/pid; error_log stderr;
-events {}
-http {
-	access_log off;
-	client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;
-	server { listen %[2]s; location / { proxy_pass http://%[3]s; %[4]s } }
-}
-`
-
-// haproxyConf takes the upgrade out.
-const haproxyConf = `defaults
-	mode http
-	timeout connect 5s
-	timeout client 60s
-	timeout server 60s
-frontend f
-	bind %[2]s
-	http-request del-header Upgrade
-	default_backend b
-backend b
-	server s %[3]s
-`
 
 // TestFallbackThroughProxies sends a thousand numbered messages each way through
 // proxies that let no WebSocket pass, hold answers back or cut connections off, in
@@ -58,19 +27,7 @@ func TestFallbackThroughProxies(t *testing.T) {
 	backend := listening(t, dir, program, "serve", "site.json5")
 
 	nginx := func(more string) func(t *testing.T) *through {
-		return func(t *testing.T) *through {
-			theirs, dir := testenv.Need(t, "nginx"), t.TempDir()
-			for _, d := range []string{dir, filepath.Dir(dir)} { // started by root it becomes another user
-				if err := os.Chmod(d, 0o777); err != nil {
-					t.Fatal(err)
-				}
-			}
-			at := testenv.Free(t)
-			write(t, dir, "nginx.conf", fmt.Sprintf(nginxConf, dir, at, backend, more))
-			runFront(t, dir, []string{theirs, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf")})
-			wait(t, at)
-			return &through{at: at}
-		}
+		return func(t *testing.T) *through { return &through{at: proxies.Nginx(t, backend, more)} }
 	}
 	all := []string{"stream", "sse", "poll", ""}
 	for name, c := range map[string]struct {
@@ -81,19 +38,19 @@ func TestFallbackThroughProxies(t *testing.T) {
 		"nginx, HTTP 1.0":     {all, nginx("proxy_http_version 1.0;")},
 		"nginx, HTTP 1.1":     {all, nginx(`proxy_http_version 1.1; proxy_set_header Connection "";`)},
 		"nginx, holding back": {[]string{"poll", ""}, nginx("proxy_ignore_headers X-Accel-Buffering; ")},
-		"haproxy": {all, func(t *testing.T) *through {
-			theirs, dir := testenv.Need(t, "haproxy"), t.TempDir()
-			at := testenv.Free(t)
-			write(t, dir, "haproxy.cfg", fmt.Sprintf(haproxyConf, dir, at, backend))
-			runFront(t, dir, []string{theirs, "-db", "-f", filepath.Join(dir, "haproxy.cfg")})
-			wait(t, at)
-			return &through{at: at}
-		}},
+		"haproxy":             {all, func(t *testing.T) *through { return &through{at: proxies.HAProxy(t, backend)} }},
 		"squid": {all, func(t *testing.T) *through {
 			return &through{at: backend, proxy: proxy(&url.URL{Scheme: "http", Host: squid(t), User: url.UserPassword("curlew", "p@ss:w/rd")}), upgrades: true}
 		}},
 		"cutting": {all, func(t *testing.T) *through {
-			return &through{at: cutting(t, backend), upgrades: true, slowly: cutAfter() / 100}
+			at, cut := proxies.Cutting(t, backend, cutAfter())
+			t.Cleanup(func() {
+				t.Logf("%d connections were cut off", cut.Load())
+				if cut.Load() < 20 {
+					t.Error("that is few")
+				}
+			})
+			return &through{at: at, upgrades: true, slowly: cutAfter() / 100}
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,54 +134,4 @@ func cutAfter() time.Duration {
 		return 5 * time.Second
 	}
 	return 250 * time.Millisecond
-}
-
-// cutting runs a proxy that resets every connection when it is so old, whatever is
-// on its way.
-func cutting(t *testing.T, backend string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var running sync.WaitGroup
-	var cut atomic.Int32
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				defer c.Close()
-				b, err := net.Dial("tcp", backend)
-				if err != nil {
-					return
-				}
-				defer b.Close()
-				stop := time.AfterFunc(cutAfter(), func() {
-					cut.Add(1)
-					c.(*net.TCPConn).SetLinger(0)
-					b.(*net.TCPConn).SetLinger(0)
-					c.Close()
-					b.Close()
-				})
-				defer stop.Stop()
-				running.Go(func() {
-					io.Copy(b, c)
-					b.Close()
-				})
-				io.Copy(c, b)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		running.Wait()
-		if n := cut.Load(); n < 20 {
-			t.Errorf("%d connections were cut off", n)
-		} else {
-			t.Logf("%d connections were cut off", n)
-		}
-	})
-	return l.Addr().String()
 }
