@@ -108,7 +108,7 @@ type world struct {
 	wrong []string
 }
 
-// A link is the server's end of a connection.
+// A link is an end of a connection.
 type link struct {
 	reset func()
 	stall func(bool) // nil: it cannot
@@ -151,13 +151,6 @@ func (w *world) serve() (end func()) {
 		w.t.Fatal(err)
 	}
 	w.address = l.Addr().String()
-	srv.ConnState = func(c net.Conn, s http.ConnState) {
-		if tcp, ok := c.(*net.TCPConn); ok && s == http.StateNew {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.links = append(w.links, link{reset: func() { tcp.SetLinger(0); tcp.Close() }})
-		}
-	}
 	go srv.Serve(l)
 	return func() { srv.Close() }
 }
@@ -181,7 +174,13 @@ func (w *world) client(i int) *client.Client {
 			return w.network.DialContext(ctx, network, "hub:80")
 		}
 		var d net.Dialer
-		return d.DialContext(ctx, "tcp", w.address)
+		c, err := d.DialContext(ctx, "tcp", w.address)
+		if tcp, ok := c.(*net.TCPConn); ok {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.links = append(w.links, link{reset: func() { tcp.SetLinger(0); tcp.Close() }})
+		}
+		return c, err
 	}
 	wait := time.Second
 	if w.network == nil {
@@ -194,17 +193,13 @@ func (w *world) client(i int) *client.Client {
 	})
 }
 
-// trouble cuts and stalls connections until over, and no more often than the plan's
-// time has room for: where there is little processor everything else takes longer,
+// trouble cuts and stalls connections as often as the plan's time has room for, and no
+// more: where there is little processor everything else takes longer,
 // and clients that are cut as soon as they are back would never be done.
-func (w *world) trouble(over <-chan struct{}) {
+func (w *world) trouble() {
 	r := rand.New(rand.NewPCG(w.seed, 1))
 	for range int(int64(w.clients) * int64(w.lasts) / int64(w.cutEvery)) {
-		select {
-		case <-over:
-			return
-		case <-time.After(time.Duration(float64(w.cutEvery) / float64(w.clients) * 2 * r.Float64())):
-		}
+		<-time.After(time.Duration(float64(w.cutEvery) / float64(w.clients) * 2 * r.Float64()))
 		w.mu.Lock()
 		if len(w.links) > 0 {
 			i := r.IntN(len(w.links))
@@ -248,10 +243,9 @@ func (w *world) play() (wrong []string, summary string) {
 		}
 	}
 	w.until((*witness).subscribed)
-	over := make(chan struct{})
 	var all sync.WaitGroup
 	if w.cutEvery > 0 {
-		all.Go(func() { w.trouble(over) })
+		all.Go(w.trouble)
 	}
 	all.Go(w.restart)
 	var publishing sync.WaitGroup
@@ -269,9 +263,9 @@ func (w *world) play() (wrong []string, summary string) {
 		})
 	}
 	publishing.Wait()
-	close(over)
 	all.Wait()
 	w.until((*witness).upToDate)
+	w.until(func(*witness) bool { return w.cutEvery == 0 || w.returned() }) // or nothing was shown
 	if w.network != nil {
 		synctest.Wait() // also of what has happened at this instant
 	}
@@ -310,6 +304,15 @@ func (w *world) until(f func(*witness) bool) {
 			}
 		}
 	}
+}
+
+// returned reports whether somebody has subscribed again.
+func (w *world) returned() bool {
+	return slices.ContainsFunc(w.witnesses, func(wi *witness) bool {
+		wi.mu.Lock()
+		defer wi.mu.Unlock()
+		return wi.answers > 1
+	})
 }
 
 // simulate plays a plan in a bubble.
