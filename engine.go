@@ -164,9 +164,7 @@ func (p *parked) uncorked() error {
 	o.awaited = true
 	o.mu.Unlock()
 	p.waits, p.held = errStalled, p.lend()
-	if !p.desc.Blocked() {
-		c.flushOn()
-	}
+	c.flushRest()
 	return errStalled
 }
 
@@ -190,13 +188,22 @@ func (c *Conn) writtenLocked() {
 	}
 }
 
-// flushOn flushes until nothing waits or the peer takes nothing more; then Room goes
-// on. The caller is busy.
+// turnWrites is how often a flush writes before those of others come.
+const turnWrites = 4
+
+// flushOn flushes for a while and sees to the rest. The caller is busy.
 func (c *Conn) flushOn() {
-	for {
-		if done, _ := c.flush(true); done || c.parked.desc.Blocked() {
-			return
-		}
+	if done, _ := c.flush(true); !done {
+		c.flushRest()
+	}
+}
+
+// flushRest has others go on with the flushing of the caller, which is not done: when
+// there is room, if the peer does not take what it was given, else soon.
+func (c *Conn) flushRest() {
+	f := c.out.flusher
+	if len(f.wire)+len(f.tail) == 0 || !c.parked.desc.Blocked() {
+		c.parked.desc.FlushSoon()
 	}
 }
 

@@ -3,6 +3,7 @@ package curlew
 import (
 	"net"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,4 +97,43 @@ func TestWriteClock(t *testing.T) {
 	c.out.mu.Lock()
 	c.idleLocked()
 	c.out.mu.Unlock()
+}
+
+// TestFlushTurn: who has much to send does not keep others from sending.
+func TestFlushTurn(t *testing.T) {
+	p, peer := attachedTo(t, &Options{SendQueue: -1}, &Events{})
+	c := p.c
+	var read atomic.Int64 // by the peer
+	go func() {
+		b := make([]byte, 64<<10)
+		for {
+			n, err := peer.Read(b)
+			if err != nil {
+				return
+			}
+			read.Add(int64(n))
+		}
+	}()
+	c.out.mu.Lock()
+	c.out.busyLocked()
+	c.out.mu.Unlock()
+	for range 5000 {
+		c.Send(Binary, make([]byte, 4000))
+	}
+	f := c.out.flusher
+	for whole := 0; ; whole++ {
+		done, _ := c.flush(true)
+		if done {
+			if whole == 0 {
+				t.Error("all was written at once")
+			}
+			break
+		}
+		if len(f.wire)+len(f.tail) > 0 {
+			whole-- // the system took no more
+		}
+		for read.Load() < c.traffic.bytesWritten.Load() {
+			runtime.Gosched()
+		}
+	}
 }

@@ -165,12 +165,16 @@ func (c *Conn) goOnLocked() {
 // flush writes what waits until nothing does; then it is not busy any more. With
 // try set it writes only what the stream takes at once, which the stream must
 // have a descriptor for, and reports false if that was not all: the caller is
-// still busy and must have the rest flushed. If a message of the caller's own
+// still busy and must have the rest flushed; a parked connection's it may have
+// done only for a while. If a message of the caller's own
 // waits, flush returns as soon as it is written, with its error, and others
 // flush the rest; so it does when its quota is used up. The caller is busy.
 func (c *Conn) flush(try bool) (done bool, err error) {
 	o := &c.out
-	for {
+	for n := 0; ; n++ {
+		if n == turnWrites && c.parked != nil {
+			return false, nil
+		}
 		if more, err := c.gather(); !more {
 			return true, err
 		}
