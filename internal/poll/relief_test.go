@@ -3,7 +3,10 @@
 package poll
 
 import (
+	"io"
 	"net"
+	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -97,4 +100,84 @@ func TestWatched(t *testing.T) {
 	}
 	s.slots.chunks.Store(nil)
 	s.current.Store(nil)
+}
+
+// limit leaves the process no descriptors but the first n, until restore is called.
+func limit(t *testing.T, n uint64) (restore func()) {
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	return func() { syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old) }
+}
+
+// TestAttachWithoutDescriptors: a connection that cannot be attached, whichever of the
+// descriptors for it are missing, is as it was.
+func TestAttachWithoutDescriptors(t *testing.T) {
+	for more := range uint64(4) {
+		if sets.all != nil {
+			eventually(t, "the sets are over", func() bool {
+				return !slices.ContainsFunc(sets.all, func(s *set) bool {
+					s.mu.Lock()
+					defer s.mu.Unlock()
+					return s.ep >= 0
+				})
+			})
+		}
+		ours, peer := pair(t)
+		next, err := syscall.Dup(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		syscall.Close(next)
+		o := &owner{t: t}
+		echo(o)
+		restore := limit(t, uint64(next)+more)
+		ok := o.Attach(ours, new(Group), o)
+		restore()
+		if ok {
+			o.Rest()
+		} else {
+			go func() { io.Copy(ours, ours); ours.Close() }()
+		}
+		says(t, peer, "hello")
+		peer.Close()
+	}
+}
+
+// TestReliefWithoutDescriptors: a leader that cannot be relieved goes on, and one that
+// is gone has a successor when there can be one.
+func TestReliefWithoutDescriptors(t *testing.T) {
+	for _, exits := range []bool{false, true} {
+		out := make(chan func())
+		_, peers := together(t, 2, func(i int, o *owner) {
+			echo(o)
+			f, first := o.ready, i == 0
+			o.ready = func() {
+				if first {
+					first = false
+					restore := limit(t, 0)
+					o.Yield()
+					out <- restore
+					if exits {
+						runtime.Goexit()
+					}
+				}
+				f()
+			}
+		})
+		peers[0].Write([]byte("x"))
+		restore := <-out
+		for range 100 {
+			runtime.Gosched()
+		}
+		restore()
+		peers[0].Read(make([]byte, 1))
+		for _, p := range peers {
+			says(t, p, "hello")
+		}
+	}
 }
