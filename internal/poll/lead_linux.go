@@ -46,7 +46,7 @@ func (s *set) beginLocked() bool {
 	}
 	syscall.SetNonblock(ep, true)
 	s.ep = ep
-	if s.fileLocked() == nil {
+	if s.file = s.newFileLocked(); s.file == nil {
 		syscall.Close(ep)
 		s.ep = -1
 		return false
@@ -58,18 +58,22 @@ func (s *set) beginLocked() bool {
 	return true
 }
 
-// fileLocked makes the set's file one that is new, of the same epoll instance. A
-// leader holds its file while it waits in it.
-func (s *set) fileLocked() *os.File {
+// newFileLocked returns another file of the epoll instance for a leader, who holds it
+// while it waits in it. It is nil if the process is out of descriptors.
+func (s *set) newFileLocked() *os.File {
 	fd, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(s.ep), syscall.F_DUPFD_CLOEXEC, 0)
 	if e != 0 {
 		return nil
 	}
-	s.file = os.NewFile(fd, "epoll")
+	f, until := os.NewFile(fd, "epoll"), time.Time{}
 	if s.n == 0 {
-		s.file.SetReadDeadline(time.Now().Add(linger))
+		until = time.Now().Add(linger)
 	}
-	return s.file
+	if f.SetReadDeadline(until) != nil { // the runtime cannot wait for it
+		f.Close()
+		return nil
+	}
+	return f
 }
 
 // usurp takes the lead from whoever has stood at w for too long, and has another
@@ -81,16 +85,16 @@ func (s *set) usurp(w uint64) {
 	if s.ep < 0 || s.word.Load() != w {
 		return
 	}
-	old := s.file
-	if s.fileLocked() == nil { // out of descriptors: the leader stays
+	f := s.newFileLocked()
+	if f == nil { // the leader stays
 		return
 	}
 	if !s.word.CompareAndSwap(w, next) {
-		s.file.Close()
-		s.file = old
+		f.Close()
 		return
 	}
-	go s.lead(s.file, next, s.taker.Load())
+	s.file = f
+	go s.lead(f, next, s.taker.Load())
 }
 
 // Yield is called before something that may take long, inside of Ready: others

@@ -150,8 +150,8 @@ func (f *flushes) run() {
 		descs := f.descs
 		if len(descs) == 0 {
 			f.busy = false
-			if cap(f.spare) > 1024 {
-				f.spare = nil
+			if cap(descs)+cap(f.spare) > 1024 {
+				f.descs, f.spare = nil, nil
 			}
 			f.mu.Unlock()
 			return
