@@ -62,8 +62,16 @@ async function chat(step, way) {
 
 async function numbers(step, way) {
   await step('no number is lost, none comes twice', async () => {
-    const page = await open(way, 'connection.html');
-    if (!way.cut) want('WebSocket', (await page.locator('#transport').textContent()).includes('WebSocket'), way.upgrades);
+    let page = await open(way, 'connection.html');
+    const direct = async () => (await page.locator('#transport').textContent()).includes('WebSocket');
+    if (!way.cut) {
+      // One has three seconds to prove itself, which it may not do at once on a busy machine.
+      for (let left = 20; left > 0 && way.upgrades && !(await direct()); left--) {
+        await page.context().close();
+        page = await open(way, 'connection.html');
+      }
+      want('WebSocket', await direct(), way.upgrades);
+    }
     const counts = async () => {
       const text = await page.locator('#counts').textContent();
       return Object.fromEntries([...text.matchAll(/(\d+) (\w+)/g)].map(([, n, name]) => [name, Number(n)]));
