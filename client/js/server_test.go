@@ -139,6 +139,9 @@ func (r *recorder) FlushError() error { return nil }
 func (w *world) endpoints(o *fallback.Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/ws/", fallback.Handler(w.socket(o), o))
+	mux.Handle("/ws/never", fallback.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done() // no handshake is answered
+	}), o))
 	mux.Handle("/hub/", fallback.Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		h := w.line
