@@ -13,8 +13,8 @@ import (
 // it works.
 //
 // Its driver holds the pump while it waits for bytes, as a goroutine would. It waits
-// for three things besides: for what callbacks have sent to be written, for the end
-// of the connection, and, once that has come, for the peer's end of the stream.
+// for four things besides: for what callbacks have sent to be written, for Resume, for
+// the end of the connection, and, once that has come, for the peer's end of the stream.
 type parked struct {
 	driver // owned by the turn
 	desc   poll.Desc

@@ -101,7 +101,7 @@ func (s *set) usurp(w uint64) {
 // need not wait for it.
 func (d *Desc) Yield() {
 	s := d.set
-	if w := s.word.Load(); s.current.Load() == d {
+	if w := s.word.Load(); s.current.Load() == d && d.turn.Load() != resting {
 		if n, _ := place(w); n > 0 {
 			s.usurp(w)
 		}
