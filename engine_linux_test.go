@@ -23,10 +23,9 @@ func attachedTo(t *testing.T, o *Options, ev *Events) (*parked, net.Conn) {
 	}
 	t.Cleanup(func() {
 		p.c.Abort(nil)
-		for p.Ready(); !p.retired; p.Ready() {
+		for p.Ready(); p.c.clock.wake.Load() != stopped; p.Ready() {
 			runtime.Gosched() // somebody else has the pump
 		}
-		p.Ready()
 	})
 	return p, peer
 }
