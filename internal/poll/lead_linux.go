@@ -77,24 +77,25 @@ func (s *set) newFileLocked() *os.File {
 }
 
 // usurp takes the lead from whoever has stood at w for too long, and has another
-// goroutine go on.
-func (s *set) usurp(w uint64) {
+// goroutine go on. It reports whether it did.
+func (s *set) usurp(w uint64) bool {
 	next := w + oneEpoch // the same place: behind it the new leader begins
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ep < 0 || s.word.Load() != w {
-		return
+		return false
 	}
 	f := s.newFileLocked()
 	if f == nil { // the leader stays
-		return
+		return false
 	}
 	if !s.word.CompareAndSwap(w, next) {
 		f.Close()
-		return
+		return false
 	}
 	s.file = f
 	go s.lead(f, next, s.taker.Load())
+	return true
 }
 
 // Yield is called before something that may take long, inside of Ready: others
@@ -353,10 +354,9 @@ func watchman() {
 		for i, s := range sets.all {
 			w := s.word.Load()
 			if n, _ := place(w); n > 0 && w == last[i] {
-				if d := s.current.Load(); d != nil {
+				if d := s.current.Load(); s.usurp(w) && d != nil {
 					d.group.part()
 				}
-				s.usurp(w)
 			}
 			if w != last[i] {
 				quiet = 0
